@@ -1,0 +1,1 @@
+"""The nouns of pacslab: frozen values without input or output, standard library only."""

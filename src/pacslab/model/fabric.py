@@ -1,0 +1,196 @@
+"""What the host and the fabric say to each other: cables to lay, services to greet, probes to send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+from pacslab.model.dicom import Application, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Cable:
+    """The veth pair between a node and the fabric."""
+
+    node: str
+    interface: str  # name of the fabric's end, at most 15 characters
+    address: IPv4Address  # the node's, a /32
+    gateway: IPv4Address  # the zone's, answered by the fabric on this cable
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """A cable and the running container it ends in."""
+
+    cable: Cable
+    pid: int  # of the container's first process, as the engine's host sees it
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """Lay these cables and take away every other one."""
+
+    plugs: tuple[Plug, ...]
+
+
+class CableState(StrEnum):
+    """What was done, or is the matter, with one cable."""
+
+    LAID = "laid"
+    KEPT = "kept"
+    REMOVED = "removed"
+    MISSING = "missing"  # observed: not there or not complete
+
+
+@dataclass(frozen=True, slots=True)
+class CableReport:
+    """What the fabric did with, or sees of, one cable."""
+
+    node: str
+    interface: str
+    state: CableState
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WireReport:
+    """The answer to a WireRequest."""
+
+    cables: tuple[CableReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A service to greet from inside its own node, in its own protocol."""
+
+    node: str
+    pid: int
+    address: IPv4Address
+    service: str
+    port: int
+    application: Application
+
+
+@dataclass(frozen=True, slots=True)
+class GreetRequest:
+    """Greet every service until it answers or the time is up."""
+
+    greetings: tuple[Greeting, ...]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a service answered its greeting."""
+
+    node: str
+    service: str
+    ready: bool
+    detail: str  # "A-ASSOCIATE-RJ 1/1/3", "SSH-2.0-OpenSSH_10.0", "connection refused"
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class GreetReport:
+    """The answer to a GreetRequest."""
+
+    answers: tuple[Answer, ...]
+
+
+class Reply(StrEnum):
+    """What came back, seen on the wire, to a TCP SYN."""
+
+    SYN_ACK = "syn-ack"
+    RST = "rst"
+    ICMP = "icmp"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A node as the sweep sees it: a position to probe from and to."""
+
+    node: str
+    interface: str
+    address: IPv4Address
+    gateway: IPv4Address
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One attempt, from a node's own position."""
+
+    source: str
+    destination: str
+    port: int
+    protocol: Protocol = Protocol.TCP
+    confirm: bool = False  # also open a full connection from the source's namespace (expected to be allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """Send every probe once, with controls, and say where each one ended."""
+
+    targets: tuple[Target, ...]
+    probes: tuple[Probe, ...]
+    rate_per_s: int = 20_000
+    settle_s: float = 0.5  # how long to wait for stragglers after the last probe
+    connect_timeout_s: float = 3.0
+
+
+class Fate(StrEnum):
+    """Where a probe's packet ended."""
+
+    ARRIVED = "arrived"  # seen at the receiver's end of its cable
+    DROPPED = "dropped"  # named by the firewall's own log
+    LOST = "lost"  # neither: nobody may conclude anything
+    UNSENT = "unsent"  # never left the sender
+
+
+class Connect(StrEnum):
+    """How a full connection ended."""
+
+    CONNECTED = "connected"
+    REFUSED = "refused"
+    TIMED_OUT = "timed-out"
+    UNREACHABLE = "unreachable"
+    NOT_TRIED = "not-tried"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """What became of one probe."""
+
+    probe: Probe
+    fate: Fate
+    log_prefix: str = ""  # the firewall's word for the drop, e.g. "pacslab:no-conduit"
+    reply: Reply = Reply.NONE
+    source_seen: IPv4Address | None = None  # the source address the receiver saw
+    connect: Connect = Connect.NOT_TRIED
+    connect_attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Proof in the same run that a target is alive and its cable and capture work."""
+
+    node: str
+    port: int
+    reached: bool  # the fabric's own control probe was captured at the node's end of the cable
+    reply: Reply  # what the node's stack answered: SYN-ACK where it listens, RST where it does not
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """The answer to a SweepRequest. Sent = arrived + dropped + lost."""
+
+    probes: tuple[ProbeReport, ...]
+    controls: tuple[Control, ...]  # one for every destination and port that was probed
+    sent: int
+    arrived: int
+    dropped: int
+    lost: int
+    counted_drops: int  # how far the firewall's own deny counters advanced meanwhile
+    elapsed_s: float
