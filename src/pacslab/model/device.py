@@ -1,16 +1,21 @@
-"""What a device inside a node is told about itself and its peers: `/etc/pacslab/device.json`."""
+"""What a device inside a node is told (`/etc/pacslab/device.json`) and what it says it saw (its one JSON answer)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from ipaddress import IPv4Address
+from typing import Any
 
+from pacslab.model import codec
 from pacslab.model.dicom import Application, Operation
 
 DEVICE_FILE = "/etc/pacslab/device.json"
 TLS_CERTIFICATE = "/etc/pacslab/tls/certificate.pem"
 TLS_KEY = "/etc/pacslab/tls/key.pem"
 TLS_CA = "/etc/pacslab/tls/ca.pem"
+REST_FILE = "/etc/pacslab/rest.json"  # the login of Orthanc's own REST: {"user": ..., "password": ...}
 DATA_DIR = "/var/lib/pacslab"
 
 
@@ -48,3 +53,52 @@ class Device:
     modality: str = ""  # CT, MR, US
     manufacturer: str = ""
     model: str = ""
+
+
+class Layer(StrEnum):
+    """Which layer answered or refused."""
+
+    LOCAL = "local"  # nothing was sent: the device's own files
+    TCP = "tcp"
+    TLS = "tls"
+    ASSOCIATION = "association"
+    DIMSE = "dimse"
+    HTTP = "http"
+    HL7 = "hl7"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one operation of a device saw."""
+
+    operation: str
+    peer: str
+    ok: bool  # the operation's own success status came back
+    layer: Layer
+    status: str  # "0x0000", "A-ASSOCIATE-RJ 1/1/3", "A-ABORT 2/0", "connection refused", "timed out", "AA"
+    detail: str
+    elapsed_s: float
+    facts: dict[str, Any] = field(default_factory=dict)  # what only this operation says; JSON values
+
+
+_COMMON = tuple(item.name for item in fields(Observation) if item.name != "facts")
+
+
+def observation_text(observation: Observation) -> str:
+    """Write an observation as the one JSON document a device prints; its facts stand beside the common fields."""
+    common = {name: codec.encode(getattr(observation, name)) for name in _COMMON}
+    return json.dumps({**observation.facts, **common}, ensure_ascii=False)
+
+
+def parse_observation(text: str | bytes) -> Observation:
+    """Read the JSON document a device printed.
+
+    Raises:
+        ValueError: The text is not one.
+    """
+    document = json.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError("expected an object")
+    common = {name: document.pop(name) for name in _COMMON if name in document}
+    observation: Observation = codec.decode(Observation, {**common, "facts": document})
+    return observation
