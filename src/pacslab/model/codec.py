@@ -77,6 +77,8 @@ def decode(cls: Any, value: Any, place: str = "$") -> Any:
         return _decode_union(arguments, value, place)
     if origin in {tuple, frozenset}:
         items = _list(value, place)
+        if origin is tuple and Ellipsis not in arguments:
+            return _decode_record(arguments, items, place)
         return origin(decode(arguments[0], item, f"{place}[{n}]") for n, item in enumerate(items))
     if origin is dict:
         if not isinstance(value, dict):
@@ -102,6 +104,14 @@ def _decode_union(arguments: tuple[Any, ...], value: Any, place: str) -> Any:
         except ValueError as error:
             problems.append(str(error))
     raise ValueError("; ".join(problems) or f"{place}: expected null")
+
+
+def _decode_record(arguments: tuple[Any, ...], items: list[Any], place: str) -> tuple[Any, ...]:
+    if len(items) != len(arguments):
+        raise ValueError(f"{place}: expected {len(arguments)} items, found {len(items)}")
+    return tuple(
+        decode(argument, item, f"{place}[{n}]") for n, (argument, item) in enumerate(zip(arguments, items, strict=True))
+    )
 
 
 def _decode_dataclass(cls: Any, value: Any, place: str) -> Any:

@@ -87,7 +87,7 @@ _COMMON = tuple(item.name for item in fields(Observation) if item.name != "facts
 def observation_text(observation: Observation) -> str:
     """Write an observation as the one JSON document a device prints; its facts stand beside the common fields."""
     common = {name: codec.encode(getattr(observation, name)) for name in _COMMON}
-    return json.dumps({**observation.facts, **common}, ensure_ascii=False)
+    return json.dumps({**common, **observation.facts, **common}, ensure_ascii=False)
 
 
 def parse_observation(text: str | bytes) -> Observation:

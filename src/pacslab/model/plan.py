@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 from pacslab.model import codec
 from pacslab.model.dicom import Application, Operation, Protocol
@@ -17,6 +19,7 @@ class MaterialKind(StrEnum):
     """Secrets and certificates that exist only in the lab's state, never in the plan."""
 
     PASSWORD = "password"  # noqa: S105 - a kind of material, not one
+    BASIC_LOGIN = "basic-login"  # base64 of "user:password", the name's last part being the user
     CERTIFICATE = "certificate"  # PEM chain of the named node
     CERTIFICATE_KEY = "certificate-key"
     CA_CERTIFICATE = "ca-certificate"
@@ -151,5 +154,15 @@ class Plan:
 
 
 def digest(value: object) -> str:
-    """SHA-256, in hexadecimal, over a value's JSON text."""
-    return hashlib.sha256(codec.dumps(value).encode()).hexdigest()
+    """SHA-256, in hexadecimal, over a value's meaning: where it was written does not count."""
+    text = json.dumps(_without_origins(codec.encode(value)), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without_origins(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_origins(item) for key, item in value.items() if key != "origin"}
+        case list():
+            return [_without_origins(item) for item in value]
+    return value

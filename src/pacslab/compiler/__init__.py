@@ -1,0 +1,1 @@
+"""Lab -> Plan: compile (table of contents), addressing, policy, containers."""

@@ -1,0 +1,1 @@
+"""Policy -> nftables: emit (the tree), text (the one printer)."""

@@ -1,0 +1,99 @@
+"""Ruleset tree -> nftables text, one transaction that replaces the lab's table and touches no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from pacslab.model.ruleset import (
+    FAMILY,
+    LOG_BYTES,
+    LOG_GROUP,
+    TABLE,
+    Accept,
+    Chain,
+    Counter,
+    Drop,
+    Element,
+    Goto,
+    Log,
+    Lookup,
+    Match,
+    NamedSet,
+    Rule,
+    StateMap,
+    Statement,
+    Table,
+    VerdictMap,
+)
+
+
+def render(table: Table) -> str:
+    """Write the table as text for `nft -f`; equal tables give equal text."""
+    name = f"{FAMILY} {TABLE}"
+    lines = [f"table {name}", f"delete table {name}", f"table {name} {{"]
+    for part in (*table.sets, *table.maps, *table.chains):
+        lines += [f"\t{line}" if line else "" for line in _part(part)]
+    return "\n".join([*lines, "}", ""])
+
+
+def _part(part: NamedSet | VerdictMap | Chain) -> Iterator[str]:
+    match part:
+        case NamedSet():
+            yield f"set {part.name} {{"
+            yield f"\ttypeof {' . '.join(part.typeof)}"
+            yield from _elements(part.elements, counted=False)
+        case VerdictMap():
+            yield f"map {part.name} {{"
+            yield f"\ttypeof {' . '.join(part.typeof)} : verdict"
+            yield "\tcounter"
+            yield from _elements(part.elements, counted=True)
+        case Chain():
+            yield f"chain {part.name} {{"
+            if part.base:
+                yield f"\ttype filter hook {part.base.hook.value} priority {part.base.priority}; policy drop;"
+            for rule in part.rules:
+                yield f"\t{_rule(rule)}"
+        case _:
+            assert_never(part)
+    yield "}"
+
+
+def _elements(elements: tuple[Element, ...], *, counted: bool) -> Iterator[str]:
+    if not elements:
+        return
+    yield "\telements = {"
+    for n, element in enumerate(elements):
+        key = " . ".join(element.key)
+        comment = f' comment "{element.comment}"' if element.comment else ""
+        verdict = " counter packets 0 bytes 0" + comment + " : accept" if counted else comment
+        yield f"\t\t{key}{verdict}{',' if n < len(elements) - 1 else ''}"
+    yield "\t}"
+
+
+def _rule(rule: Rule) -> str:
+    words = [_statement(statement) for statement in rule.statements]
+    return " ".join(words) + (f' comment "{rule.comment}"' if rule.comment else "")
+
+
+def _statement(statement: Statement) -> str:
+    match statement:
+        case Match():
+            return f"{' . '.join(statement.selector)} {'!= ' if statement.negated else ''}{statement.value}"
+        case Counter():
+            return "counter"
+        case Log():
+            return f'log prefix "{statement.prefix}" group {LOG_GROUP} snaplen {LOG_BYTES}'
+        case Accept():
+            return "accept"
+        case Drop():
+            return "drop"
+        case Goto():
+            return f"goto {statement.chain}"
+        case Lookup():
+            return f"{' . '.join(statement.selector)} vmap @{statement.map}"
+        case StateMap():
+            entries = ", ".join(f"{state} : goto {chain}" for state, chain in statement.entries)
+            return f"ct state vmap {{ {entries} }}"
+        case _:
+            assert_never(statement)

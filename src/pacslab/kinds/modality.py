@@ -1,0 +1,43 @@
+"""A simulated scanner: acquires, stores, is told of storage commitment, and may have a service console."""
+
+from __future__ import annotations
+
+from pacslab.kinds.device import device_files
+from pacslab.kinds.kind import MIB, Kind, Parts, Seat, SettingSpec
+from pacslab.kinds.ssh import server_files
+from pacslab.model.dicom import Application, Operation
+from pacslab.model.lab import Node, Service
+from pacslab.model.plan import File
+
+
+def _services(node: Node) -> tuple[Service, ...]:
+    console = (Service("ssh", Application.SSH, 22),) if node.setting("service_console") == ("true",) else ()
+    return (Service("dicom", Application.DICOM, 11112), *console)
+
+
+def _parts(seat: Seat) -> Parts:
+    return Parts(files=(*device_files(seat), *_console(seat)), memory_bytes=1024 * MIB)
+
+
+def _console(seat: Seat) -> tuple[File, ...]:
+    """The service console lets in the people who come by a bastion; a bastion has no key of its own."""
+    if seat.node.service("ssh") is None:
+        return ()
+    return server_files(seat, tuple(node for node in seat.visitors(Application.SSH) if node.kind != "bastion"))
+
+
+KIND = Kind(
+    name="modality",
+    title="acquiring device (CT, MR, US)",
+    image="modality",
+    services=_services,
+    parts=_parts,
+    settings=(
+        SettingSpec("modality", "what it acquires (PS3.3 C.7.3.1.1.1)", required=True, choices=("CT", "MR", "US")),
+        SettingSpec("manufacturer", "written into its images"),
+        SettingSpec("model", "written into its images"),
+        SettingSpec("service_console", "an ssh console for the vendor's service", choices=("true", "false")),
+    ),
+    needs_ae_title=True,
+    attempts=frozenset({Operation.C_ECHO, Operation.C_STORE, Operation.C_FIND, Operation.C_MOVE}),
+)

@@ -1,0 +1,201 @@
+"""An Orthanc archive, configured from the policy: each peer gets exactly the operations of its conduits."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pacslab.kinds.database import role
+from pacslab.kinds.device import device
+from pacslab.kinds.kind import MIB, Kind, Parts, Seat, SettingSpec, json_file, password, tls_files
+from pacslab.model import codec
+from pacslab.model.device import DEVICE_FILE
+from pacslab.model.dicom import DIMSE_APPLICATIONS, Application, Operation
+from pacslab.model.lab import Node, Service
+from pacslab.model.plan import File, Material, MaterialKind
+
+_PLUGINS = "/usr/share/orthanc/plugins"
+_OPERATOR = "pacslab"  # the node's own `device` command, from inside the node only
+STABLE_AGE_S = 2
+
+# FACTS 1.5: every flag defaults to true, so every flag is written.
+_FLAGS = {
+    "AllowEcho": Operation.C_ECHO,
+    "AllowStore": Operation.C_STORE,
+    "AllowFind": Operation.C_FIND,
+    "AllowFindWorklist": Operation.C_FIND_MWL,
+    "AllowMove": Operation.C_MOVE,
+    "AllowGet": Operation.C_GET,
+    "AllowStorageCommitment": Operation.N_ACTION_STGCMT,
+}
+
+
+def _services(node: Node) -> tuple[Service, ...]:
+    dicom = (Service("dicom", Application.DICOM, 11112),) if node.ae_title else ()
+    return (*dicom, Service("http", Application.HTTP, 8042))
+
+
+def gateway_login(gateway: str) -> str:
+    """The token of the Basic credentials with which a web gateway enters an archive."""
+    return Material(MaterialKind.BASIC_LOGIN, f"gateway/{gateway}").token
+
+
+def _parts(seat: Seat) -> Parts:
+    return Parts(
+        files=(
+            json_file("/etc/pacslab/orthanc.json", configuration(seat), mode=0o400),
+            json_file(
+                "/etc/pacslab/rest.json",
+                {"user": _OPERATOR, "password": password(f"rest/{seat.node.name}")},
+                mode=0o400,
+            ),
+            File(DEVICE_FILE, json.dumps(codec.encode(device(seat)), indent=2) + "\n"),
+            File("/etc/pacslab/orthanc.lua", _lua(seat)),
+            *(tls_files(seat.node) if seat.speaks_tls else ()),
+        ),
+        memory_bytes=1024 * MIB,
+    )
+
+
+def configuration(seat: Seat) -> dict[str, Any]:
+    """Orthanc's configuration as strict as FACTS 1 says it must be written."""
+    node = seat.node
+    dicom = node.service("dicom")
+    gateways = sorted({flow.source for flow in seat.reached_by(Application.HTTP)})
+    return {
+        "Name": node.name,
+        "StorageDirectory": "/var/lib/pacslab/orthanc",
+        "IndexDirectory": "/var/lib/pacslab/orthanc",
+        "Plugins": _plugins(seat),
+        "LuaScripts": ["/etc/pacslab/orthanc.lua"],
+        "HttpServerEnabled": True,
+        "HttpPort": 8042,
+        "RemoteAccessAllowed": bool(gateways),
+        # FACTS 1.9: without users of our own, Orthanc makes the login orthanc:orthanc.
+        "AuthenticationEnabled": True,
+        "RegisteredUsers": {
+            _OPERATOR: password(f"rest/{node.name}"),
+            **{gateway: password(f"gateway/{gateway}") for gateway in gateways},
+        },
+        "SslEnabled": False,  # FACTS 1.1: TLS for HTTP is nginx's work
+        "WebDavEnabled": False,
+        "OrthancExplorerEnabled": False,
+        "ExecuteLuaEnabled": False,
+        "RestApiWriteToFileSystemEnabled": False,
+        "OverwriteInstances": False,
+        "StableAge": STABLE_AGE_S,
+        "DicomServerEnabled": dicom is not None,
+        "DicomAet": node.ae_title or "NONE",
+        "DicomPort": dicom.port if dicom else 11112,
+        "DicomCheckCalledAet": True,
+        "DicomCheckModalityHost": True,
+        "StrictAetComparison": True,
+        **{f"DicomAlwaysAllow{name}": False for name in ("Echo", "Store", "Find", "FindWorklist", "Get", "Move")},
+        "UnknownSopClassAccepted": False,
+        "DicomScpTimeout": 30,
+        "DicomScuTimeout": 10,
+        "MaximumPduLength": 131072,
+        "DicomModalitiesInDatabase": False,
+        "DicomModalities": {peer.name: _modality(seat, peer) for peer in seat.peers if _speaks_dicom(seat, peer)},
+        "SaveJobs": True,
+        "JobsHistorySize": 100,
+        **_database(seat),
+        "DicomWeb": {"Enable": bool(gateways), "Root": "/dicom-web/", "EnableWado": False},
+    }
+
+
+def _speaks_dicom(seat: Seat, peer: Node) -> bool:
+    flows = (*seat.incoming, *seat.outgoing)
+    return any(f.application in DIMSE_APPLICATIONS and peer.name in {f.source, f.destination} for f in flows)
+
+
+def _modality(seat: Seat, peer: Node) -> dict[str, Any]:
+    asked = seat.asked_by(peer)
+    service = peer.service("dicom")
+    return {
+        "AET": peer.ae_title,
+        "Host": str(peer.address),
+        "Port": service.port if service else 11112,
+        "Manufacturer": "Generic",
+        **{flag: operation in asked for flag, operation in _FLAGS.items()},
+        "AllowTranscoding": False,
+    }
+
+
+def _plugins(seat: Seat) -> list[str]:
+    web = ["libOrthancDicomWeb.so"] if seat.reached_by(Application.HTTP) else []
+    index = ["libOrthancPostgreSQLIndex.so"] if seat.named("database") else []
+    return [f"{_PLUGINS}/{name}" for name in (*web, *index)]
+
+
+def _database(seat: Seat) -> dict[str, Any]:
+    for database in seat.named("database"):
+        return {
+            "PostgreSQL": {
+                "EnableIndex": True,
+                "EnableStorage": False,
+                "Host": str(database.address),
+                "Port": 5432,
+                "Database": role(seat.node.name),
+                "Username": role(seat.node.name),
+                "Password": password(f"database/{seat.node.name}"),
+                "EnableSsl": True,
+                # The archive starts before its cable is laid: it asks again until the database answers.
+                "MaximumConnectionRetries": 600,
+                "ConnectionRetryInterval": 1,
+            },
+        }
+    return {}
+
+
+_FILTER = """\
+-- Second line behind the web front and the firewall: what may be asked over HTTP, by whom.
+local gateways = {{ {gateways} }}
+
+function IncomingHttpRequestFilter(method, uri, ip, username, httpHeaders)
+  if username == '{operator}' then
+    return ip == '127.0.0.1'
+  end
+  local address = gateways[username]
+  if address == nil or ip ~= address then
+    return false
+  end
+  return string.sub(uri, 1, 11) == '/dicom-web/' and (method == 'GET'{post})
+end
+"""
+
+_FORWARD = """
+-- Each study that is complete goes on to: {names}. As a job, so that a failure is kept and seen.
+function OnStableStudy(studyId, tags, metadata, origin)
+  for _, target in ipairs({{ {targets} }}) do
+    RestApiPost('/modalities/' .. target .. '/store',
+                '{{"Resources": ["' .. studyId .. '"], "Synchronous": false}}')
+  end
+end
+"""
+
+
+def _lua(seat: Seat) -> str:
+    flows = {flow.source: flow for flow in seat.reached_by(Application.HTTP)}
+    entries = ", ".join(f"['{name}'] = '{flow.source_address}'" for name, flow in sorted(flows.items()))
+    post = " or method == 'POST'" if any(Operation.STOW_RS in flow.operations for flow in flows.values()) else ""
+    text = _FILTER.format(gateways=entries, operator=_OPERATOR, post=post)
+    targets = [node.name for node in seat.named("forward")]
+    if targets:
+        text += _FORWARD.format(names=", ".join(targets), targets=", ".join(f"'{name}'" for name in targets))
+    return text
+
+
+KIND = Kind(
+    name="orthanc",
+    title="archive (Orthanc)",
+    image="orthanc",
+    services=_services,
+    parts=_parts,
+    settings=(
+        SettingSpec("database", "the PostgreSQL server that holds its index", names_node=True),
+        SettingSpec("forward", "archives that get every complete study", many=True, names_node=True),
+    ),
+    takes_ae_title=True,
+    attempts=frozenset({Operation.C_ECHO, Operation.C_STORE, Operation.C_FIND, Operation.C_GET}),
+)
