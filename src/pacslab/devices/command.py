@@ -1,0 +1,207 @@
+"""Command line of a node -> the operation its kind has, one JSON document on stdout, and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from pacslab.devices.home import Home, Override, UsageError, choose_target, read_home
+from pacslab.model.device import Observation, observation_text
+from pacslab.model.dicom import DIMSE_APPLICATIONS, Application, is_uid
+
+DICOM_KINDS = ("modality", "workstation", "ris")
+HL7_APPLICATIONS = frozenset({Application.HL7, Application.HL7_TLS})
+
+# Which function answers a command on which kind of node. Modules are imported only when asked for: the Orthanc image
+# has no pydicom, pynetdicom, numpy or hl7.
+COMMANDS: dict[str, dict[tuple[str, ...], str]] = {
+    "serve": {
+        ("modality",): "modality:serve",
+        ("workstation",): "workstation:serve",
+        ("ris",): "ris:serve",
+        ("ehr",): "ehr:serve",
+    },
+    "echo": {DICOM_KINDS: "scu:echo_command", ("orthanc",): "orthanc:echo"},
+    "acquire": {DICOM_KINDS: "study:acquire"},
+    "send": {DICOM_KINDS: "scu:send_command", ("orthanc",): "orthanc:send"},
+    "find": {DICOM_KINDS: "query:find", ("orthanc",): "orthanc:find"},
+    "move": {DICOM_KINDS: "query:move"},
+    "get": {DICOM_KINDS: "query:get", ("orthanc",): "orthanc:get"},
+    "worklist": {DICOM_KINDS: "query:worklist"},
+    "mpps": {DICOM_KINDS: "steps:mpps"},
+    "commit": {DICOM_KINDS: "steps:commit"},
+    "hash": {DICOM_KINDS: "pixels:hash_files", ("orthanc",): "orthanc:hash_study"},
+    "studies": {("orthanc",): "orthanc:studies"},
+    "order": {("ehr",): "ehr:order"},
+    "result": {("ris",): "ris:result"},
+    "orders": {("ris",): "ris:orders"},
+    "messages": {("ris", "ehr"): "ehr:messages"},
+}
+CALLS_HL7 = frozenset({"order", "result"})
+CALLS_DICOM = frozenset({"echo", "send", "find", "move", "get", "worklist", "mpps", "commit"})
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command of this node: 0 its success status came back, 1 refused or failed, 2 usage."""
+    parsed = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        home = read_home(os.environ)
+        operation = find_operation(home.device.kind, parsed.command)
+        _resolve_target(home, parsed)
+        observation = operation(home, parsed)
+    except UsageError as error:
+        sys.stderr.write(f"device: {error}\n")
+        return 2
+    sys.stdout.write(observation_text(observation) + "\n")
+    sys.stdout.flush()
+    return 0 if observation.ok else 1
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    del signum, frame
+    raise SystemExit(0)
+
+
+def find_operation(kind: str, command: str) -> Callable[[Home, argparse.Namespace], Observation]:
+    """Import the function that answers a command on nodes of that kind.
+
+    Raises:
+        UsageError: That kind has no such command.
+    """
+    place = next((place for kinds, place in COMMANDS[command].items() if kind in kinds), None)
+    if place is None:
+        has = ", ".join(sorted(name for name, table in COMMANDS.items() if any(kind in kinds for kinds in table)))
+        raise UsageError(f"a node of kind {kind} has no command {command}; it has: {has or 'none'}")
+    module, _, name = place.partition(":")
+    found: Callable[[Home, argparse.Namespace], Observation] = getattr(
+        importlib.import_module(f"pacslab.devices.{module}"), name
+    )
+    return found
+
+
+def _resolve_target(home: Home, arguments: argparse.Namespace) -> None:
+    node = getattr(arguments, "send_to", None) or getattr(arguments, "peer", None)
+    if node is None or home.device.kind == "orthanc":
+        return
+    override = Override(
+        address=getattr(arguments, "address", None),
+        port=getattr(arguments, "port", None),
+        called_ae=getattr(arguments, "called_ae", None),
+        calling_ae=getattr(arguments, "calling_ae", None),
+        application=getattr(arguments, "application", None),
+    )
+    speaks = HL7_APPLICATIONS if arguments.command in CALLS_HL7 else DIMSE_APPLICATIONS
+    arguments.target = choose_target(home.device, node, speaks, override)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe every command; which of them a node has depends on its kind."""
+    top = argparse.ArgumentParser(prog="device", description="What this node can do; prints one JSON document.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    made = {name: commands.add_parser(name) for name in COMMANDS}
+    for name in CALLS_DICOM | CALLS_HL7:
+        made[name].add_argument("peer", metavar="PEER", help="the other node's name")
+    for name in CALLS_DICOM:
+        _overrides(made[name])
+    made["order"].add_argument("--address")
+    made["order"].add_argument("--port", type=int)
+    made["send"].add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files and folders")
+    made["hash"].add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files, folders, received/STUDY")
+    _acquire(made["acquire"])
+    _query(made["find"])
+    for name in ("send", "move", "get", "commit", "hash"):
+        made[name].add_argument("--study-uid", type=_uid, required=name in {"move", "get", "commit"})
+    made["move"].add_argument("--to", metavar="AE", help="destination AE title; default: this node's own")
+    for name in ("move", "commit"):
+        made[name].add_argument("--wait", type=float, default=30.0, metavar="S", help="for what comes back; default 30")
+    _worklist(made["worklist"])
+    _mpps(made["mpps"])
+    _orders(made)
+    return top
+
+
+def _overrides(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--calling-ae", metavar="AE", help="call under this AE title instead of the node's own")
+    command.add_argument("--called-ae", metavar="AE", help="call this AE title instead of the peer's")
+    command.add_argument("--address", help="call this address instead of the peer's")
+    command.add_argument("--port", type=int, help="call this port instead of the peer's")
+    command.add_argument("--application", type=Application, help="dicom or dicom-tls instead of the peer's")
+
+
+def _acquire(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--modality", choices=("CT", "MR", "US"), help="default: the node's own")
+    command.add_argument("--slices", type=int, default=10)
+    command.add_argument("--rows", type=int, default=512)
+    command.add_argument("--columns", type=int, default=512)
+    command.add_argument("--multiframe", action="store_true", help="US: all slices as frames of one instance")
+    command.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="same seed: same pixels, same UIDs")
+    command.add_argument("--patient-id", default="SYN-0001")
+    command.add_argument("--patient-name", default="")
+    command.add_argument("--accession", default="")
+    command.add_argument("--study-uid", type=_uid)
+    command.add_argument("--out", type=Path, help="default: studies/STUDY in the data directory")
+    command.add_argument("--send", dest="send_to", metavar="PEER", help="then C-STORE it to this peer")
+    _overrides(command)
+
+
+def _query(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--level", choices=("STUDY", "SERIES", "IMAGE"), default="STUDY")
+    command.add_argument("--accession", default="")
+    command.add_argument("--patient-id", default="")
+    command.add_argument("--patient-name", default="")
+    command.add_argument("--study-uid", default="")
+    command.add_argument("--series-uid", default="")
+
+
+def _worklist(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--modality", default="")
+    command.add_argument("--station-ae", default="")
+    command.add_argument("--date", default="", help="YYYYMMDD, or a range YYYYMMDD-YYYYMMDD")
+    command.add_argument("--patient-id", default="")
+    command.add_argument("--patient-name", default="")
+    command.add_argument("--accession", default="")
+
+
+def _mpps(command: argparse.ArgumentParser) -> None:
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--start", action="store_true", help="N-CREATE, in progress")
+    what.add_argument("--complete", metavar="UID", type=_uid, help="N-SET, completed")
+    what.add_argument("--discontinue", metavar="UID", type=_uid, help="N-SET, discontinued")
+    command.add_argument("--uid", type=_uid, help="of the step to start; default: a new one")
+    command.add_argument("--accession", default="")
+    command.add_argument("--patient-id", default="")
+    command.add_argument("--patient-name", default="")
+    command.add_argument("--study-uid", type=_uid)
+
+
+def _orders(made: dict[str, argparse.ArgumentParser]) -> None:
+    order = made["order"]
+    order.add_argument("--patient-id", required=True)
+    order.add_argument("--patient-name", default="SYNTHETIC^PATIENT")
+    order.add_argument("--birth-date", default="19700101", help="YYYYMMDD")
+    order.add_argument("--sex", choices=("F", "M", "O", "U"), default="O")
+    order.add_argument("--accession", required=True)
+    order.add_argument("--modality", choices=("CT", "MR", "US"), required=True)
+    order.add_argument("--procedure", default="", help="what is ordered; default: the modality's usual")
+    order.add_argument("--station-ae", default="", help="scheduled station; default: any of that modality")
+    order.add_argument("--study-uid", type=_uid, help="default: the RIS makes one")
+    order.add_argument("--scheduled", default="", help="YYYYMMDDHHMM; default: now")
+    order.add_argument("--control", choices=("NW", "CA", "XO"), default="NW", help="new, cancel or change")
+    result = made["result"]
+    result.add_argument("--accession", required=True)
+    result.add_argument("--text", default="SYNTHETIC report: no finding.")
+    result.add_argument("--status-only", action="store_true", help="ORM^O01 with the order's status, no report")
+
+
+def _uid(text: str) -> str:
+    if not is_uid(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a DICOM UID (digits and dots, at most 64)")
+    return text
