@@ -15,16 +15,21 @@ import docker.context
 import docker.errors
 import docker.types
 import docker.utils
+import docker.utils.config
+import docker.utils.proxy
 import requests
 import urllib3
 
+from pacslab.engine.docker_errors import build_failure, error_of, refusal, unreachable
 from pacslab.engine.docker_files import archive
 from pacslab.engine.docker_values import (
     LAB,
+    PREFERRED_API,
     EngineInfo,
     Executed,
     Image,
     Running,
+    choose_api_version,
     read_container,
     read_image,
     read_info,
@@ -32,8 +37,6 @@ from pacslab.engine.docker_values import (
 from pacslab.errors import PacslabError
 from pacslab.model.plan import Container, File
 
-OLDEST_API = (1, 41)  # engine 20.10
-PREFERRED_API = (1, 44)  # engine 25, and the oldest that engine 29 still speaks
 ANSWER_TIMEOUT_S = 120  # an engine on a busy disk takes its time to create and remove
 CONNECTIONS = 32  # kept open: nodes are started by several threads
 FABRIC_CAPABILITIES = ("NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE")
@@ -59,7 +62,7 @@ class Docker:
         address = endpoint["base_url"]
         with _connecting(address):
             # The library's own negotiation takes the newest version the engine has; ask first, then choose.
-            probe = docker.APIClient(**endpoint, version=_text(PREFERRED_API), timeout=10)
+            probe = docker.APIClient(**endpoint, version=PREFERRED_API, timeout=10)
             try:
                 said = probe.version(api_version=False)
             finally:
@@ -99,21 +102,18 @@ class Docker:
             except docker.errors.ImageNotFound:
                 return None
 
-    def pull(self, tag: str, *, timeout_s: float = 20.0) -> Image:
+    def pull(self, tag: str, *, silence_s: float = 20.0) -> Image:
         """Fetch an image from its registry.
 
         Raises:
-            PacslabError: The registry did not deliver in time, or has no such image.
+            PacslabError: Nothing came for `silence_s`, or the registry has no such image.
         """
-        deadline = time.monotonic() + timeout_s
-        with _saying(f"pull {tag}"), self._patient(timeout_s) as api:
+        with _saying(f"pull {tag}"), self._patient(silence_s) as api:
             try:
                 for event in _events(api, "/images/create", params=_name_and_tag(tag)):
                     _raise_event(event)
-                    if time.monotonic() > deadline:
-                        raise PacslabError(f"cannot pull {tag}: not finished after {timeout_s:.0f} s")
             except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-                raise PacslabError(f"cannot pull {tag}: no answer from its registry in {timeout_s:.0f} s") from error
+                raise PacslabError(f"cannot pull {tag}: its registry is silent for {silence_s:.0f} s") from error
         return self._present(tag)
 
     def import_tar(self, path: Path, tag: str) -> Image:
@@ -154,7 +154,7 @@ class Docker:
             "t": tag,
             "dockerfile": dockerfile,
             "labels": json.dumps(dict(labels)),
-            "buildargs": json.dumps(dict(buildargs)),
+            "buildargs": json.dumps({**_proxies(), **buildargs}),
             "nocache": str(nocache).lower(),
             "rm": "true",
             "forcerm": "true",
@@ -402,8 +402,8 @@ class _BuildOutput:
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Pass on a line, or raise what went wrong."""
-        if "error" in event:
-            raise self._failure(str(event["error"]))
+        if error := error_of(event):
+            raise build_failure(self._tag, self._step, error, tuple(self._last))
         *lines, self._partial = (self._partial + str(event.get("stream", ""))).split("\n")
         for line in lines:
             text = line.rstrip("\r")
@@ -412,42 +412,6 @@ class _BuildOutput:
             if text.strip():
                 self._last = [*self._last[-19:], text]
                 self._on_line(text)
-
-    def _failure(self, error: str) -> PacslabError:
-        tail = "\n".join(f"  | {line}" for line in [*self._last, self._partial] if line)
-        if "no space left on device" in f"{error}\n{tail}".lower():
-            return _disk_full(f"build {self._tag}")
-        step = f" at {self._step!r}" if self._step else ""
-        return PacslabError(
-            f"the build of {self._tag} failed{step}: {error}\n{tail}".rstrip(),
-            hint="read the lines above; where packages could not be fetched, check the network and try again",
-        )
-
-
-def choose_api_version(newest: str, oldest: str, engine: str) -> str:
-    """Choose the API version to speak with an engine that speaks from `oldest` to `newest`.
-
-    Raises:
-        PacslabError: The engine is too old, or what answered is not an engine.
-    """
-    top = _numbers(newest)
-    if top is None:
-        raise PacslabError("what answers at the engine's address is not a Docker engine", hint="check DOCKER_HOST")
-    if top < OLDEST_API:
-        raise PacslabError(
-            f"Docker engine {engine} is too old: it speaks API {newest}, and pacslab needs {_text(OLDEST_API)}",
-            hint="install Docker engine 20.10 or newer",
-        )
-    return _text(min(top, max(PREFERRED_API, _numbers(oldest) or OLDEST_API)))
-
-
-def _numbers(version: str) -> tuple[int, int] | None:
-    major, _, minor = version.partition(".")
-    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else None
-
-
-def _text(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
 
 
 def _endpoint() -> dict[str, Any]:
@@ -467,6 +431,12 @@ def _client(endpoint: Mapping[str, Any], version: str, timeout_s: float | None) 
     )
 
 
+def _proxies() -> dict[str, str]:
+    """The proxies in Docker's own config.json, as `docker build` passes them on."""
+    settings = docker.utils.config.load_general_config().get("proxies", {}).get("default", {})
+    return {**docker.utils.proxy.ProxyConfig.from_dict(settings).get_environment()}  # type: ignore[dict-item]
+
+
 def _name_and_tag(tag: str) -> dict[str, str]:
     name, version = docker.utils.parse_repository_tag(tag)
     return {"fromImage": name, "tag": version or "latest"}
@@ -484,8 +454,8 @@ def _events(api: docker.APIClient, path: str, **request: Any) -> Iterator[dict[s
 
 
 def _raise_event(event: Mapping[str, Any]) -> None:
-    if "error" in event:
-        raise docker.errors.APIError(str(event["error"]), explanation=str(event["error"]))
+    if error := error_of(event):
+        raise docker.errors.APIError(error, explanation=error)
 
 
 def _check(response: requests.Response) -> None:
@@ -525,15 +495,7 @@ def _connecting(address: str) -> Iterator[None]:
     try:
         yield
     except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
-        if "permission denied" in _causes(error).lower():
-            raise PacslabError(
-                f"you may not use the Docker engine at {address}",
-                hint="join the group that owns the socket (`sudo usermod -aG docker $USER`, log in again), or use sudo",
-            ) from error
-        raise PacslabError(
-            f"no Docker engine answers at {address}",
-            hint="run `lab/bootstrap`, start the engine, or point DOCKER_HOST at one; `pacslab doctor` tells more",
-        ) from error
+        raise unreachable(address, error) from error
 
 
 @contextlib.contextmanager
@@ -542,7 +504,7 @@ def _saying(doing: str) -> Iterator[None]:
     try:
         yield
     except docker.errors.APIError as error:
-        raise _refusal(doing, str(error.explanation or error), error) from error
+        raise refusal(doing, str(error.explanation or error), error.status_code) from error
     except (docker.errors.DockerException, ValueError) as error:
         raise PacslabError(f"cannot {doing}: {error}") from error
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
@@ -553,37 +515,3 @@ def _saying(doing: str) -> Iterator[None]:
         raise PacslabError(
             f"cannot {doing}: the Docker engine went away", hint="see whether it runs (`docker version`) and try again"
         ) from error
-
-
-def _refusal(doing: str, said: str, error: docker.errors.APIError) -> PacslabError:
-    lower = said.lower()
-    if "no space left on device" in lower:
-        return _disk_full(doing)
-    if isinstance(error, docker.errors.ImageNotFound) and not doing.startswith("pull"):
-        return PacslabError(f"cannot {doing}: {said}", hint="run `pacslab images build`")
-    if error.status_code == 409 and "already in use" in lower:
-        return PacslabError(
-            f"cannot {doing}: another container has that name",
-            hint="if it is a lab's, `pacslab down` removes it; if not, remove or rename it yourself",
-        )
-    if "is not running" in lower:
-        return PacslabError(f"cannot {doing}: it is not running", hint="`pacslab status` shows what is")
-    if isinstance(error, docker.errors.NotFound) and "no such container" in lower:
-        return PacslabError(f"cannot {doing}: it is not there", hint="`pacslab status` shows what is")
-    return PacslabError(f"cannot {doing}: {said}", hint="`pacslab doctor` checks the engine")
-
-
-def _disk_full(doing: str) -> PacslabError:
-    return PacslabError(
-        f"cannot {doing}: no space left on the engine's disk",
-        hint="free some (`docker system df` shows what takes it, `docker builder prune` is safe) and try again; "
-        "images that were finished are kept",
-    )
-
-
-def _causes(error: BaseException | None) -> str:
-    texts = []
-    while error is not None:
-        texts.append(f"{type(error).__name__} {error}")
-        error = error.__cause__ or error.__context__
-    return "; ".join(texts)

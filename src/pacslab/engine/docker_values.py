@@ -7,11 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pacslab.errors import PacslabError
+
 LAB = "pacslab.lab"
 ZONE = "pacslab.zone"
 NODE = "pacslab.node"
 PLAN = "pacslab.plan"  # digest of the plan the container was made for
 SPEC = "pacslab.spec"  # digest of the container as planned
+HOME = "pacslab.home"  # the folder of the lab's state, on the machine it was started from
+
+OLDEST_API = "1.41"  # engine 20.10
+PREFERRED_API = "1.44"  # engine 25, and the oldest that engine 29 still speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class Running:
     node: str
     plan: str
     spec: str
+    home: str
     state: str  # created, running, paused, restarting, removing, exited, dead
     pid: int  # as the engine's host sees it; 0: not running
     exit_code: int
@@ -81,6 +88,23 @@ class Executed:
     exit_code: int
     stdout: bytes
     stderr: bytes
+
+
+def choose_api_version(newest: str, oldest: str, engine: str) -> str:
+    """Choose the API version to speak with an engine that speaks from `oldest` to `newest`.
+
+    Raises:
+        PacslabError: The engine is too old, or what answered is not an engine.
+    """
+    top = _numbers(newest)
+    if not top:
+        raise PacslabError("what answers at the engine's address is not a Docker engine", hint="check DOCKER_HOST")
+    if top < _numbers(OLDEST_API):
+        raise PacslabError(
+            f"Docker engine {engine} is too old: it speaks API {newest}, and pacslab needs {OLDEST_API}",
+            hint="install Docker engine 20.10 or newer",
+        )
+    return max(PREFERRED_API, oldest, key=_numbers) if top >= _numbers(PREFERRED_API) else newest
 
 
 def read_info(info: Mapping[str, Any], api_version: str) -> EngineInfo:
@@ -125,6 +149,7 @@ def read_container(container: Mapping[str, Any]) -> Running:
         node=labels.get(NODE, ""),
         plan=labels.get(PLAN, ""),
         spec=labels.get(SPEC, ""),
+        home=labels.get(HOME, ""),
         state=state["Status"],
         pid=int(state.get("Pid", 0)),
         exit_code=int(state.get("ExitCode", 0)),
@@ -157,3 +182,8 @@ def _published(ports: Mapping[str, Any]) -> tuple[str, ...]:
         for port, bindings in sorted(ports.items())
         for binding in bindings or ()
     )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.split(".")
+    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
