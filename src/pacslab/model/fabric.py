@@ -180,6 +180,7 @@ class Control:
     port: int
     reached: bool  # the fabric's own control probe was captured at the node's end of the cable
     reply: Reply  # what the node's stack answered: SYN-ACK where it listens, RST where it does not
+    protocol: Protocol = Protocol.TCP
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,3 +195,5 @@ class SweepReport:
     lost: int
     counted_drops: int  # how far the firewall's own deny counters advanced meanwhile
     elapsed_s: float
+    foreign_drops: int = 0  # log entries meanwhile about packets that were not the sweep's
+    notes: tuple[str, ...] = ()  # what makes the evidence weaker, in whole sentences; empty if nothing does

@@ -1,0 +1,102 @@
+"""A target -> the sockets that probe from it and watch its end of the cable, all in its own namespace."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from pacslab.fabric.capture import Capture
+from pacslab.fabric.netns import inside, open_namespace
+from pacslab.fabric.refusal import NotANode
+from pacslab.fabric.wiring import NODE_INTERFACE
+from pacslab.model.fabric import Target
+
+_SIOCGIFADDR = 0x8915
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A node's own place in the lab."""
+
+    target: Target
+    address: int
+    mac: bytes  # of its end of the cable
+    namespace: int  # file descriptor: the same namespace to the end of the sweep, whatever happens to the process
+    capture: Capture
+    sender: socket.socket  # sends IPv4 packets as they are, through the node's own routes, by its own cable
+
+    def stream(self) -> socket.socket:
+        """A TCP socket of this node, non-blocking."""
+        with inside(self.namespace):
+            stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, NODE_INTERFACE.encode())
+        return stream
+
+    def close(self) -> None:
+        """Leave the position."""
+        self.capture.close()
+        self.sender.close()
+        os.close(self.namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A target's place in a sweep: who should be there, and its position if somebody is."""
+
+    target: Target
+    address: int
+    text: str  # the address, as sockets want it
+    position: Position | None
+    absence: str = ""  # why there is no position
+
+
+def take_seat(target: Target) -> Seat:
+    """Open a target's position if its process, namespace and cable are there."""
+    address, text = int(target.address), str(target.address)
+    try:
+        return Seat(target, address, text, take(target))
+    except NotANode as refusal:
+        return Seat(target, address, text, None, refusal.message)
+
+
+def take(target: Target) -> Position:
+    """Open a target's position.
+
+    Raises:
+        NotANode: Its process is gone, or its cable does not end there.
+    """
+    namespace = open_namespace(target.pid)
+    try:
+        with inside(namespace):
+            return _open(target, namespace)
+    except BaseException:
+        os.close(namespace)
+        raise
+
+
+def _open(target: Target, namespace: int) -> Position:
+    sender = socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW)
+    try:
+        _refuse_other(target, sender)
+        # Whatever is wrong with the node's routes: a probe leaves by the cable or not at all.
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, NODE_INTERFACE.encode())
+        capture = Capture(NODE_INTERFACE)
+    except BaseException:
+        sender.close()
+        raise
+    return Position(target, int(target.address), capture.socket.getsockname()[4], namespace, capture, sender)
+
+
+def _refuse_other(target: Target, sock: socket.socket) -> None:
+    """A process id may have gone to another process since the host looked."""
+    request = struct.pack("16s16x", NODE_INTERFACE.encode())
+    try:
+        found = IPv4Address(fcntl.ioctl(sock.fileno(), _SIOCGIFADDR, request)[20:24])
+    except OSError:
+        raise NotANode(f"{target.node} has no {NODE_INTERFACE} with an address") from None
+    if found != target.address:
+        raise NotANode(f"{NODE_INTERFACE} of {target.node} has {found}, not {target.address}")
