@@ -32,7 +32,8 @@ def render(table: Table) -> str:
     """Write the table as text for `nft -f`; equal tables give equal text."""
     name = f"{FAMILY} {TABLE}"
     lines = [f"table {name}", f"delete table {name}", f"table {name} {{"]
-    for part in (*table.sets, *table.maps, *table.chains):
+    parts: tuple[NamedSet | VerdictMap | Chain, ...] = (*table.sets, *table.maps, *table.chains)
+    for part in parts:
         lines += [f"\t{line}" if line else "" for line in _part(part)]
     return "\n".join([*lines, "}", ""])
 

@@ -87,8 +87,7 @@ def parse(data: bytes, name: str, path: Path | None = None) -> Source:
         for event in _events(text):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        mark: Any = error.problem_mark or error.context_mark
-        origin = Origin(name, mark.line + 1, mark.column + 1) if mark else Origin(name)
+        origin = _marked(name, error.problem_mark or error.context_mark)
         problem = (error.problem or "not YAML").strip()
         raise _refuse("not-yaml", f"not YAML: {problem}", _yaml_hint(problem), origin) from None
     except yaml.YAMLError as error:
@@ -202,6 +201,11 @@ class _Builder:
         loc = self._put(value, origin)
         self._stack.append((loc, value))
         self._key.append(None)
+
+
+def _marked(name: str, mark: Any) -> Origin:
+    """The place of the parser's mark, which counts from zero."""
+    return Origin(name, mark.line + 1, mark.column + 1) if mark else Origin(name)
 
 
 def _refuse(code: str, message: str, hint: str, origin: Origin, *related: Origin) -> LabFileError:

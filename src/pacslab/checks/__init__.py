@@ -1,0 +1,1 @@
+"""A running lab -> verdicts: catalogue, judge, one file per suite, run."""

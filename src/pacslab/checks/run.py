@@ -1,0 +1,85 @@
+"""The conformance run: opened first, judged suite by suite, written whatever happens."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from pacslab import __version__
+from pacslab.checks import reach
+from pacslab.checks.operations import Operations
+from pacslab.engine.docker import Docker
+from pacslab.engine.fabric import Fabric
+from pacslab.errors import Exit, PacslabError
+from pacslab.model.plan import Plan
+from pacslab.model.verdict import Result, Run, Verdict
+
+Progress = Callable[[str, int, int], None]
+Write = Callable[[Run], None]
+
+EXIT_OF = {Verdict.PASS: Exit.DONE, Verdict.FAIL: Exit.NO, Verdict.INCONCLUSIVE: Exit.INCONCLUSIVE}
+
+
+def verify(docker: Docker, plan: Plan, suites: tuple[str, ...], write: Write, progress: Progress) -> Run:
+    """Run suites against a running lab.
+
+    Args:
+        docker: The engine.
+        plan: What the lab should be.
+        suites: Which to run, of `catalogue.SUITES`.
+        write: Called with the run before anything is tried, after each suite, and when it dies.
+        progress: Told of each step.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        PacslabError: The lab could not be examined; the report says so and was written.
+    """
+    run = _open(docker, plan, suites)
+    write(run)
+    try:
+        for suite in suites:
+            run = _suite(docker, plan, suite, run, progress)
+            write(run)
+    except BaseException as error:
+        words = error.message if isinstance(error, PacslabError) else f"{type(error).__name__}: {error}"
+        write(replace(run, error=words, finished=_now()))
+        raise
+    run = replace(run, finished=_now())
+    write(run)
+    return run
+
+
+def _open(docker: Docker, plan: Plan, suites: tuple[str, ...]) -> Run:
+    return Run(
+        lab=plan.lab,
+        posture=plan.posture.value,
+        plan=plan.digest,
+        ruleset=hashlib.sha256(plan.ruleset.encode()).hexdigest(),
+        pacslab=__version__,
+        engine=docker.info().version,
+        started=_now(),
+        finished=None,
+        suites=suites,
+        results=(),
+    )
+
+
+def _suite(docker: Docker, plan: Plan, suite: str, run: Run, progress: Progress) -> Run:
+    if suite == "reach":
+        report = reach.sweep(Fabric(docker, plan.fabric.name), plan, docker.list(lab=plan.lab), progress)
+        return _add(replace(run, accounting=reach.accounting(report)), reach.judge(plan, report))
+    if suite == "dicom":
+        return _add(run, Operations(docker, plan, progress).run())
+    raise PacslabError(f"there is no suite {suite!r}", exit_code=Exit.USAGE)
+
+
+def _add(run: Run, results: tuple[Result, ...]) -> Run:
+    return replace(run, results=(*run.results, *results))
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

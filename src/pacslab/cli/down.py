@@ -1,0 +1,48 @@
+"""`pacslab down LAB|--all`: remove a lab by its labels, lab file or no lab file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pacslab.cli.output import print_json, progress, say
+from pacslab.cli.target import JsonOption, is_file, lab_name
+from pacslab.engine import down as engine
+from pacslab.engine.docker import Docker
+from pacslab.errors import Exit, LabFileError, PacslabError
+
+
+def down(
+    lab: Annotated[str | None, typer.Argument(metavar="LAB", help="Path of a lab file, or name of a lab.")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every lab on this engine.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Remove a lab: its containers, cables, rules and secrets. Reports stay."""
+    if (lab is None) == (not everything):
+        raise PacslabError("name one lab, or say --all", exit_code=Exit.USAGE)
+    docker = Docker.connect()
+    name = None if everything or lab is None else _name(docker, lab)
+    with progress(f"down {name or 'all labs'}") as report:
+        removed = engine.down(docker, name, report)
+    if json:
+        print_json(removed)
+    elif removed.containers:
+        say(f"removed {', '.join(removed.labs)}: {len(removed.containers)} containers")
+    else:
+        say(f"nothing of {name or 'any lab'} is running")
+
+
+def _name(docker: Docker, lab: str) -> str:
+    """The lab's name; when its file is gone or broken, the file's own name if a lab of that name runs."""
+    if not is_file(lab):
+        return lab
+    try:
+        return lab_name(lab)
+    except LabFileError:
+        stem = Path(lab).stem
+        if docker.list(lab=stem):
+            return stem
+        raise

@@ -1,0 +1,113 @@
+"""Requests -> the fabric's reports: each verb is one `docker exec` of `python3 -m pacslab.fabric`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pacslab.engine.docker import Docker
+from pacslab.errors import Exit, PacslabError
+from pacslab.model import codec
+from pacslab.model.fabric import (
+    GreetReport,
+    GreetRequest,
+    SweepReport,
+    SweepRequest,
+    WireReport,
+    WireRequest,
+)
+from pacslab.model.plan import File
+
+T = TypeVar("T")
+Progress = Callable[[str, int, int], None]  # step, done, of how many
+
+_FOLDER = "/run/pacslab"
+
+
+def _silent(_step: str, _done: int, _total: int) -> None:
+    """Nobody is watching."""
+
+
+class Fabric:
+    """The fabric of one running lab."""
+
+    def __init__(self, docker: Docker, container: str) -> None:
+        self._docker = docker
+        self._container = container
+
+    def wire(self, request: WireRequest, progress: Progress = _silent) -> WireReport:
+        """Lay these cables and take away every other one."""
+        return codec.decode(WireReport, self._ask("wire", request, progress))  # type: ignore[no-any-return]
+
+    def observe(self, request: WireRequest) -> WireReport:
+        """Say which of these cables are as they should be."""
+        return codec.decode(WireReport, self._ask("observe", request))  # type: ignore[no-any-return]
+
+    def greet(self, request: GreetRequest, progress: Progress = _silent) -> GreetReport:
+        """Greet services from inside their own nodes until they answer."""
+        return codec.decode(GreetReport, self._ask("greet", request, progress))  # type: ignore[no-any-return]
+
+    def sweep(self, request: SweepRequest, progress: Progress = _silent) -> SweepReport:
+        """Send probes and say where each one ended."""
+        return codec.decode(SweepReport, self._ask("sweep", request, progress))  # type: ignore[no-any-return]
+
+    def load(self, ruleset: str) -> str:
+        """Load a ruleset in one transaction.
+
+        Returns:
+            SHA-256 of its text, in hexadecimal.
+
+        Raises:
+            PacslabError: nft refuses it; nothing was changed.
+        """
+        return str(self._ask_file("load", "ruleset.nft", ruleset.encode())["sha256"])
+
+    def ruleset(self) -> dict[str, Any]:
+        """What the kernel has loaded: the document that `nft -j list ruleset` prints."""
+        document: dict[str, Any] = self._run("ruleset", ())
+        return document
+
+    def _ask(self, verb: str, request: Any, progress: Progress = _silent) -> Any:
+        return self._ask_file(verb, f"{verb}.json", codec.dumps(request).encode(), progress)
+
+    def _ask_file(self, verb: str, name: str, data: bytes, progress: Progress = _silent) -> Any:
+        path = f"{_FOLDER}/{name}"
+        self._docker.put_files(self._container, ((File(path, "", 0o600, 0), data),))
+        return self._run(verb, (path,), progress)
+
+    def _run(self, verb: str, arguments: tuple[str, ...], progress: Progress = _silent) -> Any:
+        argv = ("python3", "-m", "pacslab.fabric", verb, *arguments)
+        stream = self._docker.exec_stream(self._container, argv)
+        lines, errors = _Lines(), bytearray()
+        last: dict[str, Any] = {}
+        for name, chunk in stream:
+            if name == "stderr":
+                errors += chunk
+                continue
+            for line in lines.take(chunk):
+                last = json.loads(line)
+                if last["event"] == "progress":
+                    progress(str(last["step"]), int(last["done"]), int(last["total"]))
+        match last.get("event"):
+            case "result":
+                return last["value"]
+            case "error":
+                raise PacslabError(f"the fabric cannot {verb}: {last['message']}", hint=last.get("hint", ""))
+        tail = errors.decode(errors="replace").strip().splitlines()[-12:]
+        raise PacslabError(
+            f"the fabric ended without an answer to {verb} (exit {stream.exit_code})\n" + "\n".join(tail),
+            hint="see its log with: docker logs " + self._container,
+            exit_code=Exit.REFUSED,
+        )
+
+
+class _Lines:
+    """Chunks -> whole lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def take(self, chunk: bytes) -> list[bytes]:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return [line for line in lines if line.strip()]

@@ -1,0 +1,89 @@
+"""What a conformance run says: expectations met or not, each with its evidence."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pacslab.model.lab import Origin
+
+
+class Verdict(StrEnum):
+    """What follows from an observation."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"  # nobody may conclude anything
+    SKIPPED = "SKIPPED"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A catalogued requirement; its id is stable and never used again for another."""
+
+    id: str
+    suite: str
+    requirement: str
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One check made on one subject."""
+
+    check: str
+    verdict: Verdict
+    source: str  # node
+    destination: str  # node
+    service: str  # "dicom", or a port nobody has a name for: "11112/tcp"
+    expected: str
+    observed: str
+    evidence: tuple[str, ...] = ()
+    reason: str = ""  # why skipped or inconclusive
+    conduit: str = ""
+    origin: Origin | None = None  # the line that permits it
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """Every probe's end: sent = arrived + dropped + lost."""
+
+    sent: int
+    arrived: int
+    dropped: int
+    lost: int
+    counted_drops: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A conformance run: what was judged, with what, and every result."""
+
+    lab: str
+    posture: str
+    plan: str  # digest
+    ruleset: str  # SHA-256 of the generated text
+    pacslab: str  # version
+    engine: str  # version
+    started: dt.datetime
+    finished: dt.datetime | None
+    suites: tuple[str, ...]
+    results: tuple[Result, ...]
+    accounting: Accounting | None = None
+    error: str = ""  # why the run died, if it did
+
+    def count(self, verdict: Verdict) -> int:
+        """How many results have that verdict."""
+        return sum(result.verdict is verdict for result in self.results)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The whole run's: one failure fails it, one doubt leaves it in doubt, nothing checked proves nothing."""
+        if self.count(Verdict.FAIL):
+            return Verdict.FAIL
+        if self.error or self.count(Verdict.INCONCLUSIVE) or not self.count(Verdict.PASS):
+            return Verdict.INCONCLUSIVE
+        return Verdict.PASS

@@ -1,0 +1,1 @@
+"""A conformance run -> what people and machines read: console, json."""
