@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
-import json
 import re
-import tarfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import yaml
-
 from pacslab.engine.base import ensure_base
 from pacslab.engine.docker import Docker
-from pacslab.engine.wheels import WHEELS, ensure_wheels, pinned
+from pacslab.engine.image_inputs import ImageSpec, catalogue, context, copied, digest, inputs, repository_root
+from pacslab.engine.wheels import WHEELS, ensure_wheels
 from pacslab.errors import Exit, PacslabError
 
 DIGEST = "pacslab.digest"  # label: the digest of everything the image was made of
-COMPOSE_FILE = "compose/images.yaml"
 _STEP = re.compile(r"^Step (\d+)/(\d+) : ")
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSpec:
-    """One image as compose/images.yaml describes it."""
-
-    name: str
-    tag: str
-    root: Path  # the build context
-    dockerfile: str  # relative to the root
-    buildargs: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One file an image is made of, as it was read."""
-
-    name: str  # relative to the context
-    mode: int
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,96 +72,6 @@ def _ignore(_: Progress | Built) -> None:
     pass
 
 
-def repository_root() -> Path:
-    """The checkout this program runs from, else the one around the working directory.
-
-    Raises:
-        PacslabError: Neither is a checkout of pacslab.
-    """
-    package = Path(__file__).resolve().parents[3]
-    here = Path.cwd()
-    for place in (package, here, *here.parents):
-        if (place / COMPOSE_FILE).is_file():
-            return place
-    raise PacslabError(
-        f"no {COMPOSE_FILE} here: images are built from a checkout of pacslab, and an installed package has none",
-        hint="change into a checkout (`git clone` it first) and run the command there",
-    )
-
-
-def catalogue(root: Path) -> tuple[ImageSpec, ...]:
-    """Read which images there are, in the order they are built.
-
-    Raises:
-        PacslabError: compose/images.yaml does not say it.
-    """
-    path = root / COMPOSE_FILE
-    try:
-        services = yaml.safe_load(path.read_text())["services"]
-        return tuple(
-            ImageSpec(
-                name=name,
-                tag=service["image"],
-                root=(path.parent / service["build"]["context"]).resolve(),
-                dockerfile=service["build"]["dockerfile"],
-                buildargs=tuple(sorted((service["build"].get("args") or {}).items())),
-            )
-            for name, service in services.items()
-        )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise PacslabError(
-            f"{path} does not describe the images: {type(error).__name__} {error}", hint=f"git restore {COMPOSE_FILE}"
-        ) from error
-
-
-def inputs(spec: ImageSpec) -> tuple[Input, ...]:
-    """Read the files an image is made of: its Dockerfile and all that copies.
-
-    Raises:
-        PacslabError: The Dockerfile copies something that is not there.
-    """
-    found = {spec.dockerfile}
-    for source in _copied(spec):
-        path = spec.root / source
-        if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.is_file() and _wanted(file))
-            found.update(str(file.relative_to(spec.root)) for file in files)
-        elif path.is_file():
-            found.add(source)
-        else:
-            raise PacslabError(f"{spec.dockerfile} copies {source}, which is not there", hint="git restore it")
-    if any(name.startswith(WHEELS) for name in found):
-        keep = {str(wheel.relative_to(spec.root)) for wheel in pinned(spec.root).values()}
-        found = {name for name in found if not name.startswith(WHEELS) or name in keep}
-    return tuple(_read(spec.root, name) for name in sorted(found))
-
-
-def digest(spec: ImageSpec, base: str, files: tuple[Input, ...]) -> str:
-    """SHA-256, in hexadecimal, over everything an image is made of.
-
-    Args:
-        spec: The image.
-        base: The id of its base image.
-        files: Its inputs.
-    """
-    hashed = [(file.name, file.mode, hashlib.sha256(file.content).hexdigest()) for file in files]
-    value = json.dumps([spec.tag, spec.dockerfile, spec.buildargs, base, hashed])
-    return hashlib.sha256(value.encode()).hexdigest()
-
-
-def context(files: tuple[Input, ...]) -> io.BytesIO:
-    """Pack an image's inputs into a tar, equal inputs into equal bytes: owner root, no times, plain modes."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for file in files:
-            entry = tarfile.TarInfo(file.name)
-            entry.size = len(file.content)
-            entry.mode = file.mode
-            tar.addfile(entry, io.BytesIO(file.content))
-    buffer.seek(0)
-    return buffer
-
-
 def build(
     docker: Docker,
     *,
@@ -238,7 +122,7 @@ def _status_of(docker: Docker, spec: ImageSpec) -> ImageStatus:
     image = docker.image(spec.tag)
     if image is None:
         return ImageStatus(spec.name, spec.tag, State.MISSING, "not built", 0)
-    base = docker.image(_base_of(spec))
+    base = docker.image(spec.base)
     reason = _stale(image.labels.get(DIGEST, ""), digest(spec, base.id, inputs(spec)) if base else "")
     return ImageStatus(spec.name, spec.tag, State.STALE if reason else State.FRESH, reason, image.size_bytes)
 
@@ -298,9 +182,9 @@ class _Lines:
 
 def _prepare(docker: Docker, specs: tuple[ImageSpec, ...], progress: Callable[[Progress], None]) -> str:
     """The base image's id, once it and the wheels are there."""
-    (tag,) = {_base_of(spec) for spec in specs}
+    (tag,) = {spec.base for spec in specs}
     base = ensure_base(docker, tag, lambda line: progress(Progress("base", line)))
-    for root in {spec.root for spec in specs if any(source.startswith(WHEELS) for source in _copied(spec))}:
+    for root in {spec.root for spec in specs if any(source.startswith(WHEELS) for source in copied(spec))}:
         ensure_wheels(root, lambda line: progress(Progress("wheels", line)))
     return base.id
 
@@ -311,26 +195,3 @@ def _chosen(specs: tuple[ImageSpec, ...], names: tuple[str, ...] | None) -> tupl
         known = ", ".join(spec.name for spec in specs)
         raise PacslabError(f"there is no image {unknown[0]!r}", hint=f"there are {known}", exit_code=Exit.USAGE)
     return tuple(spec for spec in specs if not names or spec.name in names)
-
-
-def _base_of(spec: ImageSpec) -> str:
-    return dict(spec.buildargs)["BASE"]
-
-
-def _copied(spec: ImageSpec) -> tuple[str, ...]:
-    """What a Dockerfile's COPY instructions name, relative to the context."""
-    try:
-        text = (spec.root / spec.dockerfile).read_text()
-    except OSError as error:
-        raise PacslabError(f"cannot read {spec.dockerfile}: {error.strerror}", hint="git restore it") from error
-    words = (line.split() for line in text.replace("\\\n", " ").splitlines())
-    return tuple(source.rstrip("/") for line in words if line[:1] == ["COPY"] for source in line[1:-1])
-
-
-def _wanted(file: Path) -> bool:
-    return "__pycache__" not in file.parts and not file.name.startswith(".")
-
-
-def _read(root: Path, name: str) -> Input:
-    path = root / name
-    return Input(name, 0o755 if path.stat().st_mode & 0o100 else 0o644, path.read_bytes())
