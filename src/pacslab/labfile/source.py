@@ -135,7 +135,7 @@ class _Builder:
         self._documents = 0
 
     def take(self, event: yaml.Event) -> None:
-        origin = Origin(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+        origin = _marked(self.file, event.start_mark)
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
