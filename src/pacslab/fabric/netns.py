@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from pacslab.fabric.refusal import NotANode
@@ -44,14 +44,12 @@ def _refuse_foreign(pid: int, fd: int) -> None:
     identity = _identity(fd)
     if identity == _identity(_OWN):
         raise NotANode(f"process {pid} is in the fabric's own network namespace")
-    try:
-        host = _identity("/proc/1/ns/net")
-    except PermissionError:
-        # AppArmor's docker-default forbids a look at the host's first process. Without it, what tells the host's
-        # namespace is that it holds links a node never has; laying a cable checks those as well.
-        return
-    if identity == host:
-        raise NotANode(f"process {pid} is in the host's network namespace")
+    # The engine's shim, parent of what runs in a container, lives in the host's namespace. Some hosts let nobody look
+    # at their first process, AppArmor's docker-default at neither; laying a cable checks for the host's links as well.
+    for witness in (1, os.getppid()):
+        with suppress(PermissionError):
+            if identity == _identity(f"/proc/{witness}/ns/net"):
+                raise NotANode(f"process {pid} is in the host's network namespace")
 
 
 def _identity(where: int | str) -> tuple[int, int]:

@@ -63,7 +63,7 @@ class Log:
             self._bind(group)
         except OSError as error:
             self.close()
-            if error.errno == errno.EBUSY:
+            if error.errno in {errno.EBUSY, errno.EPERM}:  # a group has one reader; the kernel says either
                 raise Refusal(
                     f"somebody else reads the firewall's log (NFLOG group {group})",
                     "wait for the other sweep of this lab to end",

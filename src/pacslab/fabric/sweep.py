@@ -6,6 +6,7 @@ import os
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -18,7 +19,7 @@ from pacslab.fabric.ears import Ears
 from pacslab.fabric.ledger import Attempt, Ledger
 from pacslab.fabric.nflog import Log
 from pacslab.fabric.packets import TCP
-from pacslab.fabric.position import Seat, take_seat
+from pacslab.fabric.position import Position, Seat, take_seat
 from pacslab.fabric.refusal import Refusal
 from pacslab.fabric.volley import Ports, fire
 from pacslab.model.fabric import Connect, Control, Fate, Probe, ProbeReport, SweepReport, SweepRequest
@@ -41,13 +42,12 @@ def sweep(request: SweepRequest, progress: Progress) -> SweepReport:
     _allow_many_files(len(request.targets))
     with ExitStack() as stack:
         seats = {target.node: take_seat(target) for target in request.targets}
-        for seat in seats.values():
-            if seat.position is not None:
-                stack.callback(seat.position.close)
+        positions = [seat.position for seat in seats.values() if seat.position is not None]
+        stack.callback(_leave, positions)
         log = stack.enter_context(closing(Log()))
         run = _Run(request, seats, Ledger(int.from_bytes(os.urandom(4), "big")), progress)
         run.ears = stack.enter_context(
-            Ears([seat.position for seat in seats.values() if seat.position is not None], log, run.ledger),
+            Ears(positions, log, run.ledger),
         )
         return run.report()
 
@@ -215,6 +215,12 @@ class _Run:
 
     def _is_worth(self, probe: Probe) -> bool:
         return self.seats[probe.destination].position is not None
+
+
+def _leave(positions: Sequence[Position]) -> None:
+    """Closing a packet socket waits milliseconds for all processors; many can wait together."""
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(Position.close, positions))
 
 
 def _report(probe: Probe, fate: Fate, attempt: Attempt, connection: Connection | None) -> ProbeReport:

@@ -45,11 +45,7 @@ def observe(request: WireRequest) -> WireReport:
     """Say of every cable whether it is complete and right (KEPT) or what it lacks (MISSING); changes nothing."""
     with Netlink(netlink.ROUTE) as fabric:
         seen = rtnetlink.snapshot(fabric)
-        unknown = (
-            CableReport("", name, CableState.MISSING, "not a cable of this lab")
-            for name in _unknown(request, seen.links)
-        )
-        return WireReport((*(_settle(plug, fabric, seen, lay=False) for plug in request.plugs), *unknown))
+        return WireReport(tuple(_settle(plug, fabric, seen, lay=False) for plug in request.plugs))
 
 
 def node_mac(address: int) -> bytes:
@@ -103,6 +99,8 @@ def _settle(plug: Plug, fabric: Netlink, seen: Snapshot, *, lay: bool) -> CableR
                 return _report(cable, CableState.KEPT, _extras(there))
             if not lay:
                 return _report(cable, CableState.MISSING, lack)
+            if foreign := _extras(there):  # a node's namespace has no other way out; the host's would
+                return _report(cable, CableState.MISSING, f"not laid: {foreign}")
             return _lay(cable, namespace, fabric, node)
     except OSError as error:
         return _report(cable, CableState.MISSING, f"could not be laid: {error.strerror}")
