@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import ssl
 import time
@@ -31,7 +32,9 @@ ANSWER_TIMEOUT_S = 5.0
 # A C-STORE is answered when the peer has written it, a C-MOVE when the peer has delivered something: disks and
 # third parties take longer than an echo.
 WORK_TIMEOUT_S = 30.0
+STALLED_S = 1.0
 MAX_PDU_BYTES = 131_072
+A_ABORT_TYPE = b"\x07"  # PS3.8 table 9-26
 
 # PS3.8 9.3.4, table 9-21
 REJECT_REASONS = {
@@ -64,6 +67,8 @@ class Wire(AssociationSocket):
         self._target = target
         self._context = context
         self.ended: Outcome | None = None
+        self._late: Outcome | None = None
+        self._mute = False  # the peer no longer listens: what it said last is still to be read
 
     def connect(self, primitive: T_CONNECT) -> None:
         """Open TCP, then TLS, each with its own time-out and its own failure."""
@@ -106,6 +111,30 @@ class Wire(AssociationSocket):
             raise ssl.SSLCertVerificationError(self.ended.detail)
         return secure
 
+    def send(self, bytestream: bytes) -> None:
+        """Send a PDU, unless the peer has stopped listening; pynetdicom would lose the A-ABORT that says why."""
+        connection, rest = self.socket, memoryview(bytestream)
+        while rest and connection is not None and not self._mute:
+            try:
+                if self._may_write(connection):
+                    rest = rest[connection.send(rest) :]
+            except OSError as error:
+                self._mute = True
+                self._late = Outcome(False, Layer.TCP, network_failure(error), str(error))
+
+    def _may_write(self, connection: socket.socket) -> bool:
+        """Wait for room to send; a peer that talks and does not read has aborted (PS3.8 9.3.8)."""
+        end = time.monotonic() + (self.assoc.dimse_timeout or WORK_TIMEOUT_S)
+        while True:
+            readable, writable, _ = select.select([connection], [connection], [], max(0.0, end - time.monotonic()))
+            if writable:
+                return True
+            if not readable:
+                raise TimeoutError("the peer stopped reading")
+            if _says_abort(connection):
+                self._mute = True
+                return False
+
     def recv(self, nr_bytes: int) -> bytearray:
         """Read that many bytes; remembers who closed the connection, and how."""
         try:
@@ -117,11 +146,20 @@ class Wire(AssociationSocket):
         except TimeoutError:
             raise
         except OSError as error:
-            self.ended = self.ended or Outcome(False, Layer.TCP, network_failure(error), str(error))
+            self.ended = self.ended or self._late or Outcome(False, Layer.TCP, network_failure(error), str(error))
             raise
         if len(data) < nr_bytes and self.ended is None:
             self.ended = Outcome(False, Layer.TCP, "connection closed", "the peer closed the connection")
         return data
+
+
+def _says_abort(connection: socket.socket) -> bool:
+    """Look at the next PDU without taking it; TLS cannot be looked into, so there silence for a moment decides."""
+    if isinstance(connection, ssl.SSLSocket):
+        return not select.select([], [connection], [], STALLED_S)[1]
+    first = connection.recv(1, socket.MSG_PEEK)
+    time.sleep(0.01)  # anything else is waited out
+    return first in {b"", A_ABORT_TYPE}
 
 
 def _tls_failure(error: OSError) -> Outcome:
@@ -153,8 +191,8 @@ class Call:
 
     @property
     def established(self) -> bool:
-        """Whether the association can be used now."""
-        return bool(self.association.is_established)
+        """Whether the association can be used now; pynetdicom itself notices an abort some time later."""
+        return bool(self.association.is_established) and self._refusal is None and self.wire.ended is None
 
     def accepts(self, abstract_syntax: str) -> bool:
         """Say whether the peer accepted a presentation context for that abstract syntax."""

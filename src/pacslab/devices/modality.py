@@ -16,7 +16,7 @@ from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr
 from pacslab.devices import scp, scu
 from pacslab.devices.files import uid_path, write_json
 from pacslab.devices.home import Home, Override, choose_target
-from pacslab.devices.observing import Outcome, begin, say
+from pacslab.devices.observing import Outcome, begin, say, wait_forever
 from pacslab.model.device import Layer, Observation, Peer
 from pacslab.model.dicom import DIMSE_APPLICATIONS, Operation
 
@@ -39,15 +39,6 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
     threading.Thread(target=greet_peers, args=(home,), daemon=True).start()
     outcome = _watch_sshd(home) if home.sshd_config.exists() else wait_forever()
     return watch.end(outcome)
-
-
-def wait_forever() -> Outcome:
-    """Wait for SIGTERM or SIGINT, which end the process."""
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        say("stopped")
-    return Outcome(True, Layer.LOCAL, "stopped")
 
 
 def _watch_sshd(home: Home) -> Outcome:

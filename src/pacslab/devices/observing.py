@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -65,3 +66,12 @@ def network_failure(error: OSError) -> str:
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         return "connection reset"
     return (error.strerror or str(error)).lower()
+
+
+def wait_forever() -> Outcome:
+    """Wait for SIGTERM or SIGINT, which end the process."""
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        say("stopped")
+    return Outcome(True, Layer.LOCAL, "stopped")

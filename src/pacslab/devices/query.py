@@ -172,6 +172,7 @@ def _retrieve(line: Call, send: Any, counts: dict[str, int], *arguments: Any) ->
 
     def watched() -> Iterator[tuple[Dataset, Dataset | None]]:
         for status, identifier in send(*arguments):
+            counts.pop("remaining", None)
             for name in ("Remaining", "Completed", "Failed", "Warning"):
                 value = status.get(f"NumberOf{name}Suboperations")
                 if value is not None:

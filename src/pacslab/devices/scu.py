@@ -55,8 +55,12 @@ def send(home: Home, target: Target, paths: Sequence[Path]) -> Observation:
     stored: list[Instance] = []
     first_failure: Outcome | None = None
     with call(home, target, contexts_of(instances), timeout_s=WORK_TIMEOUT_S) as line:
+        if not line.established:
+            first_failure = line.refusal()
         for number, instance in enumerate(instances, 1):
-            outcome = _store(line, instance, number) if line.established else line.refusal()
+            if not line.established:
+                break
+            outcome = _store(line, instance, number)
             statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
             if outcome.ok:
                 stored.append(instance)
@@ -73,7 +77,8 @@ def send(home: Home, target: Target, paths: Sequence[Path]) -> Observation:
         outcome,
         instances=len(instances),
         stored=len(stored),
-        failed=len(instances) - len(stored),
+        failed=sum(statuses.values()) - len(stored),
+        not_sent=len(instances) - sum(statuses.values()),
         statuses=statuses,
         failures=failures[:FAILURES_SHOWN],
         bytes=sum(instance.size_bytes for instance in stored),

@@ -15,8 +15,8 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pacslab.devices import scp
 from pacslab.devices.files import uid_path, write_whole
 from pacslab.devices.home import Home
-from pacslab.devices.modality import greet_peers, wait_forever
-from pacslab.devices.observing import begin, say
+from pacslab.devices.modality import greet_peers
+from pacslab.devices.observing import begin, say, wait_forever
 from pacslab.model.device import Observation
 from pacslab.model.dicom import DIMSE_APPLICATIONS, Operation
 
