@@ -1,0 +1,119 @@
+"""Packets: checksums against RFC 1071's and a real kernel's, and what is built is what is read."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pacslab.fabric import packets
+from pacslab.fabric.packets import ACK, ICMP, RST, SYN, TCP, UDP, Segment, checksum, parse, tcp_packet, udp_packet
+
+U16 = st.integers(0, 0xFFFF)
+U32 = st.integers(0, 0xFFFFFFFF)
+PORTS = st.tuples(U16, U16)
+
+# A SYN of Linux 6.18 as it passed a firewall: 198.18.0.12:37684 -> 198.18.0.11:104, its header's checksum final.
+KERNEL_SYN = bytes.fromhex(
+    "4500003c223440003f068d4cc612000cc612000b933400684a673ef500000000a002faf08c6a0000"
+    "020405b40402080a1e47c3e2000000000103030a",
+)
+# A SYN from a machine without checksum offload, RFC 1071's sum over pseudo header and segment.
+RFC_1071_EXAMPLE = bytes.fromhex("0001f203f4f5f6f7")
+
+
+def pseudo_sum(packet: bytes, protocol: int) -> int:
+    """What a receiver computes over a valid segment, and finds to be nothing."""
+    segment = packet[20:]
+    return checksum(packet[12:20] + struct.pack("!HH", protocol, len(segment)) + segment)
+
+
+def test_checksum_of_the_rfcs_own_example() -> None:
+    assert checksum(RFC_1071_EXAMPLE) == ~0xDDF2 & 0xFFFF
+
+
+def test_checksum_of_a_header_a_kernel_made() -> None:
+    header = KERNEL_SYN[:20]
+    assert checksum(header) == 0
+    assert checksum(header[:10] + b"\0\0" + header[12:]) == int.from_bytes(header[10:12], "big")
+
+
+@given(st.binary(max_size=200))
+def test_appending_the_checksum_makes_the_sum_nothing(data: bytes) -> None:
+    even = data + bytes(len(data) % 2)
+    assert checksum(even + checksum(even).to_bytes(2, "big")) == 0
+
+
+@given(U32, U32, PORTS, U32, U16)
+def test_a_tcp_probe_is_valid_and_reads_back(
+    source: int, destination: int, ports: tuple[int, int], number: int, identification: int
+) -> None:
+    packet = tcp_packet(source, destination, ports, number=number, identification=identification)
+    assert checksum(packet[:20]) == 0
+    assert pseudo_sum(packet, TCP) == 0
+    assert int.from_bytes(packet[2:4], "big") == len(packet)
+    assert parse(packet) == Segment(source, destination, TCP, *ports, SYN, number)
+
+
+@given(U32, U32, PORTS, U32)
+def test_a_udp_probe_is_valid_and_reads_back(
+    source: int, destination: int, ports: tuple[int, int], number: int
+) -> None:
+    packet = udp_packet(source, destination, ports, number=number)
+    assert checksum(packet[:20]) == 0
+    assert pseudo_sum(packet, UDP) == 0
+    assert packet[26:28] != b"\0\0"  # RFC 768: would mean that there is none
+    assert parse(packet) == Segment(source, destination, UDP, *ports, number=number)
+
+
+@given(U32, U32, PORTS, U32)
+def test_a_reply_names_the_number_it_answers(
+    source: int, destination: int, ports: tuple[int, int], number: int
+) -> None:
+    after = (number + 1) & 0xFFFFFFFF
+    packet = tcp_packet(source, destination, ports, number=7, flags=RST | ACK, acknowledge=after)
+    segment = parse(packet)
+    assert segment is not None
+    assert (segment.flags, segment.acknowledged) == (RST | ACK, number)
+
+
+def test_a_real_kernels_syn_is_read() -> None:
+    assert parse(KERNEL_SYN) == Segment(0xC612000C, 0xC612000B, TCP, 37684, 104, SYN, 0x4A673EF5)
+
+
+@pytest.mark.parametrize("kind", [3, 11, 12])
+@pytest.mark.parametrize("quoted_bytes", [28, 60])  # RFC 792 asks for eight bytes after the header, kernels give more
+def test_an_icmp_error_names_the_packet_it_is_about(kind: int, quoted_bytes: int) -> None:
+    head = bytes.fromhex("4500001c000040004001") + b"\0\0" + bytes(8)
+    segment = parse(head + bytes([kind, 10, 0, 0, 0, 0, 0, 0]) + KERNEL_SYN[:quoted_bytes])
+    assert segment is not None
+    assert segment.protocol == ICMP
+    assert segment.quoted is not None
+    assert (segment.quoted.number, segment.quoted.destination_port) == (0x4A673EF5, 104)
+
+
+def test_an_echo_reply_quotes_nothing() -> None:
+    head = bytes.fromhex("4500001c000040004001") + b"\0\0" + bytes(8)
+    assert parse(head + bytes(8) + KERNEL_SYN) == Segment(0, 0, ICMP)
+
+
+def test_a_later_fragment_is_nobodys() -> None:
+    assert parse(KERNEL_SYN[:6] + b"\x00\x10" + KERNEL_SYN[8:]) is None
+
+
+def test_other_datagrams_carry_no_id() -> None:
+    packet = udp_packet(1, 2, (3, 4), number=5)
+    assert parse(packet.replace(packets.MARK, b"somebody")) == Segment(1, 2, UDP, 3, 4)
+
+
+@given(st.binary(max_size=80))
+def test_no_bytes_are_too_strange(data: bytes) -> None:
+    parse(data)
+
+
+@given(st.integers(0, 120))
+def test_a_packet_cut_short_is_read_as_far_as_it_goes(length: int) -> None:
+    segment = parse(KERNEL_SYN[:length])
+    assert (segment is not None) == (length >= 28)
