@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pacslab.errors import Diagnostic, LabFileError, Severity
 from pacslab.labfile.resolve import ZoneUse, resolve
 from pacslab.labfile.rules import RULES
-from pacslab.labfile.schema import LabShape, ZoneShape, ZoneUseShape
+from pacslab.labfile.schema import LabShape, ZoneShape
 from pacslab.labfile.source import Loc, Source, did_you_mean, read
 from pacslab.model.lab import Lab, Origin
 
@@ -48,12 +48,11 @@ def _zone_uses(source: Source, shape: LabShape) -> tuple[ZoneUse, ...]:
     uses: list[ZoneUse] = []
     problems: list[Diagnostic] = []
     for index, entry in enumerate(shape.zones):
-        loc: Loc = ("zones", index) if isinstance(entry, str) else ("zones", index, "file")
-        file, only = (entry.file, entry.nodes) if isinstance(entry, ZoneUseShape) else (entry, None)
-        place = source.origin(loc)
+        loc: Loc = ("zones", index)
         try:
-            zone = read(source.path.parent / file, seen_from=place)
-            uses.append(ZoneUse(zone, _shape(zone, ZoneShape), place, None if only is None else tuple(only)))
+            zone = read(source.path.parent / entry.file, seen_from=source.origin((*loc, "file")))
+            kept = {name: source.origin((*loc, "nodes", n)) for n, name in enumerate(entry.nodes or ())}
+            uses.append(ZoneUse(zone, _shape(zone, ZoneShape), None if entry.nodes is None else kept))
         except LabFileError as error:
             problems += error.diagnostics
     if problems:
@@ -83,35 +82,67 @@ def _diagnostics(source: Source, shape: type[BaseModel], errors: Iterable[Any]) 
 def _diagnostic(source: Source, shape: type[BaseModel], error: Any) -> Diagnostic:
     """One of pydantic's findings, in the writer's words and at the writer's place."""
     loc = _written_loc(source, error["loc"])
-    name = str(loc[-1]) if loc else source.file
-    match error["type"]:
-        case "missing":
-            return Diagnostic("missing-key", f"{name!r} is missing", f"add `{name}: ...`", source.key(loc[:-1]))
-        case "extra_forbidden":
-            hint = did_you_mean(name, _keys(shape, loc[:-1]))
-            return Diagnostic("unknown-key", f"there is no key {name!r} here", hint, source.key(loc))
+    if error["type"] == "missing":
+        return Diagnostic("missing-key", f"{loc[-1]!r} is missing", f"add `{loc[-1]}: ...`", source.key(loc[:-1]))
+    if error["type"] == "extra_forbidden":
+        hint = did_you_mean(str(loc[-1]), _keys(shape, loc[:-1]))
+        return Diagnostic("unknown-key", f"there is no key {loc[-1]!r} here", hint, source.key(loc))
+    if error["loc"][-1:] == ("[key]",):
+        return Diagnostic("wrong-value", *_wrong_name(loc[-1], error), source.key(loc))
+    return Diagnostic("wrong-value", *_wrong_value(source, loc, error), source.origin(loc))
+
+
+def _wrong_value(source: Source, loc: Loc, error: Any) -> tuple[str, str]:
+    """Message and hint for a value that does not fit."""
     value = _value(source, loc)
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    hint = _HINTS.get(name, "")
-    if error["type"] in {"enum", "literal_error"}:
-        known = [word.strip("' ") for word in message.replace(" or ", ", ").split(",")]
-        hint = did_you_mean(str(value), known)
-        message = f"{value!r} is not a known {name if isinstance(loc[-1], str) else 'word'}"
-    elif error["type"] == "string_pattern_mismatch":
-        message, hint = f"{value!r} is not a name", "small letters, digits and single hyphens, beginning with a letter"
-    elif isinstance(value, str | None):
-        message = f"{name!r} cannot be {value!r}: {message}" if value is not None else f"{name!r} is empty: {message}"
-    else:
-        message = f"{name!r}: {message}"
-    return Diagnostic("wrong-value", message, hint, source.origin(loc))
+    words = [step for step in loc if isinstance(step, str)]
+    hint = _HINTS.get(".".join(words)) or _HINTS.get(words[-1], "") if words else ""
+    match error["type"]:
+        case "enum":
+            known = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
+            return f"{value!r} is not a known {words[-1].removesuffix('s')}", did_you_mean(str(value), known)
+        case "string_pattern_mismatch" | "string_too_long":
+            return _wrong_name(value, error)
+    why = _EXPECTED.get(error["type"], error["msg"].removeprefix("Value error, "))
+    if not loc:
+        return f"{source.file}: {why}", "see the files in zones/ and lab/"
+    name = repr(loc[-1]) if isinstance(loc[-1], str) else f"entry {loc[-1] + 1} of {words[-1]!r}"
+    match value:
+        case None:
+            return f"{name} is empty: {why}", hint
+        case str():
+            return f"{name} cannot be {value!r}: {why}", hint
+    return f"{name}: {why}", hint
 
 
+def _wrong_name(name: Any, error: Any) -> tuple[str, str]:
+    """Message and hint for a name with the wrong characters, or too many."""
+    if error["type"] == "string_too_long":
+        hint = "a node's cable carries its name, and Linux allows no more" if error["loc"][-1] == "[key]" else ""
+        return f"{name!r} is too long: at most {error['ctx']['max_length']} characters", hint
+    return f"{name!r} is not a name", "small letters, digits and single hyphens, beginning with a letter"
+
+
+_EXPECTED = {
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping, `name: value`",
+    "model_type": "expected a mapping, `name: value`",
+    "string_type": "expected text",
+    "string_too_short": "expected text",
+    "too_short": "expected at least one entry",
+    "ip_v4_network": "not an IPv4 network",
+    "ip_v4_address": "not an IPv4 address",
+}
 _HINTS = {
-    "network": "an IPv4 network such as 198.18.10.0/24",
-    "address": "an IPv4 address such as 198.18.10.10",
+    "network": "a network such as 198.18.10.0/24, the part after the prefix being zero",
+    "address": "an address such as 198.18.10.10",
     "until": "a date such as 2027-06-30",
     "nodes": "a mapping of node names to nodes",
+    "zones.nodes": "a list of the nodes to keep, such as [ct-1, mr-1]",
     "accepts": "a list of conduits, each beginning with `- id:`",
+    "zones": "a list of zone files, or of `file:` and the `nodes:` to keep",
+    "from": "zones or nodes: `zone`, `zone/node`, or a list of them",
+    "to": "nodes of this zone, or `*` in quotes for all",
 }
 
 
@@ -119,10 +150,9 @@ def _written_loc(source: Source, loc: tuple[Any, ...]) -> Loc:
     """Pydantic's location without its own marks for unions and keys, as far as the file has it."""
     kept: Loc = ()
     for part in loc:
-        step = "from" if part == "from_" else part
-        if step == "[key]":
+        if part == "[key]":
             continue
-        candidate = (*kept, step)
+        candidate = (*kept, part)
         if candidate in source.places or (part == loc[-1] and not str(part).endswith(("Shape", "str"))):
             kept = candidate
     return kept
@@ -142,7 +172,7 @@ def _keys(shape: type[BaseModel], loc: Loc) -> list[str]:
     """The keys that a place may have, found by walking the shapes."""
     current: Any = shape
     for step in loc:
-        if isinstance(current, type) and issubclass(current, BaseModel):
+        if isinstance(step, str) and isinstance(current, type) and issubclass(current, BaseModel):
             named = current.model_fields.get("from_" if step == "from" else str(step))
             current = _inner(named.annotation) if named else None
     if isinstance(current, type) and issubclass(current, BaseModel):

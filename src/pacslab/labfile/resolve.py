@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from pacslab.errors import Diagnostic
 from pacslab.kinds import KINDS, Kind, SettingSpec
@@ -12,7 +13,10 @@ from pacslab.labfile.schema import ConduitShape, LabShape, NodeShape, ZoneShape
 from pacslab.labfile.source import Loc, Source, did_you_mean
 from pacslab.model.lab import Conduit, Lab, Node, Origin, Setting, Zone
 
+LAB_NETWORK = IPv4Network("198.18.0.0/15")  # RFC 2544: test networks, in nobody's hospital
+LONGEST_PREFIX = 28
 FIRST_HOST = 10  # REFERENCE-LAB: nodes count from .10; .1 is the gateway
+SELECTOR = re.compile(r"[a-z][a-z0-9-]*(/(\*|[a-z][a-z0-9-]*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,7 @@ class ZoneUse:
 
     source: Source
     shape: ZoneShape
-    used_at: Origin  # the lab file's line
-    only: tuple[str, ...] | None = None  # nodes kept; None: all
+    only: dict[str, Origin] | None = None  # nodes kept, and where the lab file names them; None: all
 
 
 @dataclass(slots=True)
@@ -39,10 +42,21 @@ class _Context:
 def resolve(source: Source, shape: LabShape, uses: tuple[ZoneUse, ...]) -> tuple[Lab, tuple[Diagnostic, ...]]:
     """Build the lab from its files; the diagnostics say what had to be left out of it."""
     context = _Context(uses)
+    _zones_are_apart(context)
     nodes = {use.shape.zone: _nodes(context, use) for use in uses}
     zones = tuple(_zone(context, use, nodes) for use in uses)
     lab = Lab(shape.lab, shape.posture, zones, source.origin(("lab",)), shape.title or "")
     return lab, tuple(context.diagnostics)
+
+
+def _zones_are_apart(context: _Context) -> None:
+    """Two files may not define one zone: everything else is looked up by zone."""
+    first: dict[str, Origin] = {}
+    for use in context.uses:
+        name, origin = use.shape.zone, use.source.origin(("zone",))
+        if name in first:
+            context.report("duplicate-zone", f"zone {name!r} is defined twice", "leave one out", origin, first[name])
+        first.setdefault(name, origin)
 
 
 def _zone(context: _Context, use: ZoneUse, nodes: dict[str, tuple[Node, ...]]) -> Zone:
@@ -66,12 +80,27 @@ def _zone(context: _Context, use: ZoneUse, nodes: dict[str, tuple[Node, ...]]) -
 
 def _nodes(context: _Context, use: ZoneUse) -> tuple[Node, ...]:
     if use.only is not None:
-        for name in use.only:
+        for name, origin in use.only.items():
             if name not in use.shape.nodes:
                 hint = did_you_mean(name, use.shape.nodes)
-                context.report("unknown-node", f"zone {use.shape.zone} has no node {name!r}", hint, use.used_at)
+                context.report("unknown-node", f"zone {use.shape.zone} has no node {name!r}", hint, origin)
+    if not _network_is_right(context, use):
+        return ()
     built = (_node(context, use, n, name, entry) for n, (name, entry) in enumerate(use.shape.nodes.items()))
     return tuple(node for node in built if node and (use.only is None or node.name in use.only))
+
+
+def _network_is_right(context: _Context, use: ZoneUse) -> bool:
+    """Whether addresses can be counted in the zone's network, in a range that no hospital uses."""
+    network, origin = use.shape.network, use.source.origin(("network",))
+    if not network.subnet_of(LAB_NETWORK):
+        hint = f"use a network inside {LAB_NETWORK} (RFC 2544), which no hospital has"
+        context.report("network-outside-range", f"{network} could be somebody's real network", hint, origin)
+        return False
+    if network.prefixlen > LONGEST_PREFIX:
+        context.report("network-too-small", f"{network} has no room for nodes from .10 on", "use a /24", origin)
+        return False
+    return True
 
 
 def _node(context: _Context, use: ZoneUse, position: int, name: str, shape: NodeShape) -> Node | None:
@@ -191,14 +220,25 @@ def _select_sources(
     chosen: dict[str, None] = {}
     for n, selector in enumerate(selectors):
         zone, _, name = selector.partition("/")
+        origin = _selector_origin(use.source, loc, n)
         if zone not in shapes:
+            _absent_zone(context, selector, origin)
             continue
         if name not in {"", "*"} and name not in shapes[zone].nodes:
-            origin = _selector_origin(use.source, loc, n)
             hint = did_you_mean(name, shapes[zone].nodes)
             context.report("unknown-node", f"zone {zone} has no node {name!r}", hint, origin)
         chosen |= {node.path: None for node in nodes[zone] if name in {"", "*", node.name}}
     return tuple(chosen)
+
+
+def _absent_zone(context: _Context, selector: str, origin: Origin) -> None:
+    """A conduit from an absent zone is inert; one from what can be no zone is a mistake that would hide so."""
+    if not SELECTOR.fullmatch(selector):
+        hint = "write `zone`, `zone/node` or `zone/*`, in small letters"
+        context.report("bad-selector", f"{selector!r} names neither a zone nor a node", hint, origin)
+    homes = [use.shape.zone for use in context.uses if selector in use.shape.nodes]
+    if homes:
+        context.report("bad-selector", f"{selector!r} is a node, not a zone", f"write `{homes[0]}/{selector}`", origin)
 
 
 def _select_destinations(

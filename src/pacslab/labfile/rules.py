@@ -5,33 +5,21 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Network
 
 from pacslab.errors import Diagnostic, Severity
 from pacslab.kinds import KINDS
 from pacslab.labfile.source import did_you_mean
-from pacslab.model.dicom import AE_TITLE, OPERATIONS
+from pacslab.model.dicom import AE_TITLE, AE_TITLE_MAX_CHARS, DIMSE_APPLICATIONS, OPERATIONS
 from pacslab.model.lab import Lab, Node, Origin
 
 Rule = Callable[[Lab], Iterator[Diagnostic]]
 
-LAB_NETWORK = IPv4Network("198.18.0.0/15")  # RFC 2544: test networks, in nobody's hospital
-RESERVED = frozenset({"fabric", "lo", "eth0", "all", "default"})  # the fabric's own links and sysctl folders
+# The fabric's own links and sysctl folders, and the name that every node has for itself.
+RESERVED = frozenset({"fabric", "lo", "eth0", "all", "default", "localhost"})
 
 
 def _problem(code: str, message: str, hint: str, origin: Origin, *related: Origin) -> Diagnostic:
     return Diagnostic(code, message, hint, origin, related=related)
-
-
-def zone_names_are_unique(lab: Lab) -> Iterator[Diagnostic]:
-    """Two files may not define one zone."""
-    first: dict[str, Origin] = {}
-    for zone in lab.zones:
-        if zone.name in first:
-            yield _problem(
-                "duplicate-zone", f"zone {zone.name!r} is defined twice", "leave one out", zone.origin, first[zone.name]
-            )
-        first.setdefault(zone.name, zone.origin)
 
 
 def node_names_are_unique(lab: Lab) -> Iterator[Diagnostic]:
@@ -40,7 +28,7 @@ def node_names_are_unique(lab: Lab) -> Iterator[Diagnostic]:
     for node in lab.nodes:
         if node.name in RESERVED:
             yield _problem(
-                "reserved-name", f"{node.name!r} is a name of the fabric's own", "choose another", node.origin
+                "reserved-name", f"{node.name!r} already means something else in a lab", "choose another", node.origin
             )
         if node.name in first:
             yield _problem(
@@ -50,18 +38,8 @@ def node_names_are_unique(lab: Lab) -> Iterator[Diagnostic]:
 
 
 def networks_are_apart(lab: Lab) -> Iterator[Diagnostic]:
-    """Zones have networks of their own, inside the test range."""
+    """Zones have networks of their own."""
     zones = sorted(lab.zones, key=lambda zone: (zone.network.network_address, zone.network.prefixlen))
-    for zone in zones:
-        if not zone.network.subnet_of(LAB_NETWORK):
-            hint = f"use a network inside {LAB_NETWORK} (RFC 2544), which no hospital has"
-            yield _problem(
-                "network-outside-range", f"{zone.network} could be somebody's real network", hint, zone.origin
-            )
-        if zone.network.prefixlen > 28:
-            yield _problem(
-                "network-too-small", f"{zone.network} has no room for nodes from .10 on", "use a /24", zone.origin
-            )
     for left, right in itertools.pairwise(zones):
         if left.network.overlaps(right.network):
             message = f"the networks of {left.name} ({left.network}) and {right.name} ({right.network}) overlap"
@@ -104,7 +82,8 @@ def ae_titles_are_right(lab: Lab) -> Iterator[Diagnostic]:
             )
         if not AE_TITLE.fullmatch(title):
             hint = "1 to 16 characters, no quotes, backslashes or outer spaces (PS3.5 6.2)"
-            yield _problem("bad-ae-title", f"{title!r} is not an AE title", hint, node.origin)
+            length = f": it has {len(title)} characters" if len(title) > AE_TITLE_MAX_CHARS else ""
+            yield _problem("bad-ae-title", f"{title!r} is not an AE title{length}", hint, node.origin)
         other = first.setdefault(title.casefold(), node)
         if other is not node:
             message = f"{node.path} and {other.path} have one AE title, {title!r}"
@@ -146,6 +125,25 @@ def conduits_reach_services(lab: Lab) -> Iterator[Diagnostic]:
                 yield _problem(
                     "missing-operations", f"conduit {conduit.id!r} permits no operation", hint, conduit.origin
                 )
+
+
+def initiators_have_ae_titles(lab: Lab) -> Iterator[Diagnostic]:
+    """A conduit for DICOM begins at a node with an AE title: its peer could not be told whom to let in."""
+    nodes = {node.path: node for node in lab.nodes}
+    for conduit in lab.conduits:
+        services = [nodes[path].service(conduit.service) for path in conduit.destinations]
+        if not any(service and service.application in DIMSE_APPLICATIONS for service in services):
+            continue
+        for path in conduit.sources:
+            kind = KINDS[nodes[path].kind]
+            if nodes[path].ae_title is None and not kind.needs_ae_title:
+                message = f"conduit {conduit.id!r} is for DICOM, and {path} has no AE title"
+                hint = (
+                    "give it an `ae_title`, or leave it out of `from`"
+                    if kind.takes_ae_title
+                    else "leave it out of `from`"
+                )
+                yield _problem("untitled-initiator", message, hint, conduit.origin, nodes[path].origin)
 
 
 def conduits_open_something_once(lab: Lab) -> Iterator[Diagnostic]:
@@ -196,13 +194,13 @@ def reasons_are_given(lab: Lab) -> Iterator[Diagnostic]:
 
 
 RULES: tuple[Rule, ...] = (
-    zone_names_are_unique,
     node_names_are_unique,
     networks_are_apart,
     addresses_are_right,
     ae_titles_are_right,
     conduit_ids_are_unique,
     conduits_reach_services,
+    initiators_have_ae_titles,
     conduits_open_something_once,
     forwarding_has_a_conduit,
     reasons_are_given,

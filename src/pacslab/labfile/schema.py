@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 
@@ -29,15 +30,28 @@ def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _date(value: Any) -> Any:
+    """Only what reads as a date: pydantic would take a bare number for seconds since 1970."""
+    if not (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        raise ValueError("not a date")
+    return value
+
+
+def _zone_use(value: Any) -> Any:
+    """A bare file name uses the whole zone."""
+    return {"file": value} if isinstance(value, str) else value
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=INTERFACE_MAX_CHARS)]
 ZoneName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=32)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Date = Annotated[dt.date, BeforeValidator(_date)]
 Selectors = Annotated[list[str], BeforeValidator(_list), Field(min_length=1)]
 
 
 class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NodeShape(BaseModel):
@@ -62,7 +76,7 @@ class ConduitShape(_Shape):
     why: Text
     references: list[Text] = []
     owner: Text | None = None
-    until: dt.date | None = None
+    until: Date | None = None
     granted: Boolean = False
 
 
@@ -91,7 +105,7 @@ class LabShape(_Shape):
     lab: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=32)]
     title: Text | None = None
     posture: Posture = Posture.SEGMENTED
-    zones: list[str | ZoneUseShape] = Field(min_length=1)
+    zones: list[Annotated[ZoneUseShape, BeforeValidator(_zone_use)]] = Field(min_length=1)
 
 
 FileKind = Literal["lab", "zone"]

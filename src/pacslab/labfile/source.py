@@ -55,15 +55,18 @@ def read(path: Path, *, seen_from: Origin | None = None) -> Source:
     name = display_name(path)
     place = seen_from or Origin(name)
     try:
-        if path.is_file() and path.stat().st_size > MAX_BYTES:
-            raise _refuse("file-too-large", f"{name} is larger than {MAX_BYTES // 2**20} MiB", "split it", place)
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except IsADirectoryError:
         raise _refuse("file-unreadable", f"{name} is a directory", "name a YAML file in it", place) from None
     except FileNotFoundError:
         raise _refuse("file-missing", f"there is no file {name}", _nearby(path), place) from None
     except OSError as error:
         raise _refuse("file-unreadable", f"cannot read {name}: {error.strerror}", "", place) from None
+    except ValueError:  # a NUL, which YAML can write and no file system knows
+        raise _refuse("file-unreadable", f"{name!r} cannot be a file's name", "check the path", place) from None
+    if len(data) > MAX_BYTES:
+        raise _refuse("file-too-large", f"{name} is larger than {MAX_BYTES // 2**20} MiB", "split it", place)
     return parse(data, name, path)
 
 
@@ -88,8 +91,11 @@ def parse(data: bytes, name: str, path: Path | None = None) -> Source:
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         origin = _marked(name, error.problem_mark or error.context_mark)
+        begun = _marked(name, error.context_mark)
         problem = (error.problem or "not YAML").strip()
-        raise _refuse("not-yaml", f"not YAML: {problem}", _yaml_hint(problem), origin) from None
+        related = () if error.context_mark is None or begun == origin else (begun,)
+        hint = _yaml_hint(problem, text, origin)
+        raise _refuse("not-yaml", f"not YAML: {problem}", hint, origin, *related) from None
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise _refuse("not-yaml", f"not YAML: {str(error).splitlines()[0]}", "", Origin(name, line)) from None
@@ -156,7 +162,8 @@ class _Builder:
 
     def _refuse_tag(self, event: Any, origin: Origin) -> None:
         if event.tag is not None and event.tag != "!":
-            raise _refuse("tag", f"the tag {event.tag!r} is not used here", "write the plain value", origin)
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise _refuse("tag", f"the tag {tag!r} is not used here", "write the plain value", origin)
 
     def _scalar(self, event: yaml.ScalarEvent, origin: Origin) -> None:
         if self._stack and isinstance(self._stack[-1][1], dict) and self._key[-1] is None:
@@ -212,8 +219,9 @@ def _refuse(code: str, message: str, hint: str, origin: Origin, *related: Origin
     return LabFileError((Diagnostic(code, message, hint, origin, related=related),))
 
 
-def _yaml_hint(problem: str) -> str:
-    if "\\t" in problem or "tab" in problem:
+def _yaml_hint(problem: str, text: str, origin: Origin) -> str:
+    line = text.split("\n")[origin.line - 1 : origin.line]
+    if "\t" in "".join(line)[: origin.column]:
         return "indent with spaces, not tabs"
     if "mapping values are not allowed" in problem:
         return "quote text that holds ': ', or check the indentation of this line"
