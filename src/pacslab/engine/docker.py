@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -38,6 +39,8 @@ from pacslab.errors import PacslabError
 from pacslab.model.plan import Container, File
 
 ANSWER_TIMEOUT_S = 120  # an engine on a busy disk takes its time to create and remove
+KNOCK_TIMEOUT_S = 10
+_BUILDERS_OWN = (" ---> ", "Removing intermediate container ", "Removed intermediate container ")  # tell no cause
 CONNECTIONS = 32  # kept open: nodes are started by several threads
 FABRIC_CAPABILITIES = ("NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE")
 
@@ -61,8 +64,9 @@ class Docker:
         endpoint = _endpoint()
         address = endpoint["base_url"]
         with _connecting(address):
+            _knock(address)
             # The library's own negotiation takes the newest version the engine has; ask first, then choose.
-            probe = docker.APIClient(**endpoint, version=PREFERRED_API, timeout=10)
+            probe = docker.APIClient(**endpoint, version=PREFERRED_API, timeout=KNOCK_TIMEOUT_S)
             try:
                 said = probe.version(api_version=False)
             finally:
@@ -410,8 +414,9 @@ class _BuildOutput:
             if text.startswith("Step "):
                 self._step = text
             if text.strip():
-                self._last = [*self._last[-19:], text]
                 self._on_line(text)
+                if not text.startswith(_BUILDERS_OWN):
+                    self._last = [*self._last[-19:], text]
 
 
 def _endpoint() -> dict[str, Any]:
@@ -488,6 +493,15 @@ def _exactly(response: requests.Response, size: int) -> bytes:
             break
         data += more
     return data
+
+
+def _knock(address: str) -> None:
+    """See that somebody listens at a Unix socket: the SDK leaves a socket open when it is refused."""
+    scheme, _, path = address.partition("unix://")
+    if path and scheme in {"", "http+"}:
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as caller:
+            caller.settimeout(KNOCK_TIMEOUT_S)
+            caller.connect("/" + path.lstrip("/"))
 
 
 @contextlib.contextmanager
