@@ -179,6 +179,12 @@ class Docker:
                 return False
             return True
 
+    def untagged(self, label: str) -> tuple[str, ...]:
+        """Ids of the images with that label that have lost their tag to a newer one."""
+        with _saying("list the images"):
+            rows = self._api.images(filters={"dangling": True, "label": label})
+        return tuple(row["Id"] for row in rows)
+
     # Containers
 
     def create(self, container: Container, labels: Mapping[str, str], files: Files) -> str:

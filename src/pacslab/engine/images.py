@@ -16,6 +16,7 @@ from pacslab.engine.image_inputs import ImageSpec, catalogue, context, copied, d
 from pacslab.engine.wheels import WHEELS, ensure_wheels
 from pacslab.errors import Exit, PacslabError
 
+NAME = "pacslab.image"  # label: the name in the catalogue
 DIGEST = "pacslab.digest"  # label: the digest of everything the image was made of
 _STEP = re.compile(r"^Step (\d+)/(\d+) : ")
 
@@ -105,12 +106,21 @@ def build(
             ) from error
         done.append(built)
         progress(built)
+    if any(one.action is Action.BUILT for one in done):
+        _remove_replaced(docker)
     return tuple(done)
 
 
 def prepare(docker: Docker, *, progress: Callable[[Progress], None] = _ignore, root: Path | None = None) -> None:
     """Fetch what the Dockerfiles expect, base image and wheels: then `docker compose` can build as well."""
     _prepare(docker, catalogue(root or repository_root()), progress)
+
+
+def _remove_replaced(docker: Docker) -> None:
+    for identity in docker.untagged(NAME):
+        # One that a container still uses stays, and goes with a later build.
+        with contextlib.suppress(PacslabError):
+            docker.remove_image(identity)
 
 
 def status(docker: Docker, *, root: Path | None = None) -> tuple[ImageStatus, ...]:
@@ -151,15 +161,11 @@ def _build_one(
         context(files),
         dockerfile=spec.dockerfile,
         tag=spec.tag,
-        labels={DIGEST: wanted, "pacslab.image": spec.name},
+        labels={DIGEST: wanted, NAME: spec.name},
         buildargs=dict(spec.buildargs),
         on_line=lines.take,
         nocache=force,
     )
-    if before and before.id != identity:
-        # The replaced image has lost its tag; where a container still uses it, the engine keeps it.
-        with contextlib.suppress(PacslabError):
-            docker.remove_image(before.id)
     after = docker.image(identity)
     size = after.size_bytes if after else 0
     return Built(spec.name, spec.tag, Action.BUILT, reason, time.monotonic() - began, size)
