@@ -36,13 +36,16 @@ def down(
 
 
 def _name(docker: Docker, lab: str) -> str:
-    """The lab's name; when its file is gone or broken, the file's own name if a lab of that name runs."""
+    """The lab's name; when its file is gone or broken, that of the one lab that was started from its folder."""
     if not is_file(lab):
         return lab
     try:
         return lab_name(lab)
     except LabFileError:
-        stem = Path(lab).stem
-        if docker.list(lab=stem):
-            return stem
+        folder = Path(lab).resolve().parent
+        started = {c.lab for c in docker.list() if c.home and Path(c.home).parent.parent == folder}
+        if Path(lab).stem in started:
+            return Path(lab).stem
+        if len(started) == 1:
+            return started.pop()
         raise

@@ -69,9 +69,11 @@ class _Lines:
     def __init__(self, title: str) -> None:
         self._title = title
         self._spoke = time.monotonic()
+        self._last = ("", 0)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if done >= total or now - self._spoke > QUIET_S:
-            self._spoke = now
+        news = (stage, done) != self._last
+        if news and (done >= total or now - self._spoke > QUIET_S):
+            self._spoke, self._last = now, (stage, done)
             say(f"{self._title}: {stage} {done}/{total}")

@@ -69,9 +69,12 @@ def up(docker: Docker, plan: Plan, state: State, progress: Progress, *, keep_fai
     journey = _Journey(progress)
     try:
         return _up(docker, plan, state, journey)
-    except BaseException:
+    except BaseException as error:
         if not keep_failed:
             _undo(docker, state, journey)
+        if isinstance(error, KeyboardInterrupt):
+            left = f"left as it is: {', '.join(journey.made)}" if keep_failed else "what it had started was removed again"
+            raise PacslabError(f"up was interrupted; {left}", exit_code=Exit.INTERRUPTED) from error
         raise
 
 

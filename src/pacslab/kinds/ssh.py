@@ -37,6 +37,8 @@ LoginGraceTime 20
 ClientAliveInterval 15
 ClientAliveCountMax 2
 LogLevel VERBOSE
+# A probe connects and says nothing; that is no reason to lock its node out of the next, real login.
+PerSourcePenalties noauth:0
 """
 
 

@@ -1,0 +1,25 @@
+"""Run the benchmarks by name, or all of them."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.bench import up
+
+BENCHES = {"up": up.main}
+
+
+def main(names: list[str]) -> int:
+    """Run them one after the other; 1 if any misses its mark."""
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"no benchmark {unknown[0]!r}; there are: {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    missed = [name for name in names or BENCHES if not BENCHES[name]()]
+    if missed:
+        print(f"missed the mark: {', '.join(missed)}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
