@@ -75,7 +75,7 @@ def _diagnostics(source: Source, shape: type[BaseModel], errors: Iterable[Any]) 
     found: dict[tuple[Origin, str], Diagnostic] = {}
     for error in errors:
         diagnostic = _diagnostic(source, shape, error)
-        found.setdefault((diagnostic.origin, diagnostic.code), diagnostic)
+        found.setdefault((diagnostic.origin, diagnostic.message), diagnostic)
     return tuple(found.values())
 
 

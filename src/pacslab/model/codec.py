@@ -128,8 +128,8 @@ def _decode_dataclass(cls: Any, value: Any, place: str) -> Any:
 
 
 def _decode_scalar(cls: Any, value: Any, place: str) -> Any:
-    if cls in {dt.datetime, dt.date}:
-        return cls.fromisoformat(value)
+    if cls in {dt.datetime, dt.date, *_TEXT} and not isinstance(value, str):
+        raise ValueError(f"{place}: expected text for {cls.__name__}, found {value!r}")
     if cls is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if cls in {str, int, float, bool}:
@@ -137,7 +137,7 @@ def _decode_scalar(cls: Any, value: Any, place: str) -> Any:
             raise ValueError(f"{place}: expected {cls.__name__}, found {value!r}")
         return value
     try:
-        return cls(value)
+        return cls.fromisoformat(value) if cls in {dt.datetime, dt.date} else cls(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{place}: {error}") from error
 
