@@ -18,6 +18,7 @@ from pacslab.errors import PacslabError
 SUITE = "trixie"
 PUBLISHED = "debian:trixie-slim"
 PULL_SILENCE_S = 20.0
+_TIDY_UP_S = 60
 _MIRROR = "http://deb.debian.org/debian"
 _SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -126,9 +127,15 @@ def _run(argv: Sequence[str], on_line: Callable[[str], None], *, doing: str) -> 
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
             errors="replace", env=environment,
         ) as process:  # fmt: skip
-            for line in process.stdout or ():
-                last.append(line.rstrip())
-                on_line(last[-1])
+            try:
+                for line in process.stdout or ():
+                    last.append(line.rstrip())
+                    on_line(last[-1])
+            except BaseException:
+                # Interrupted: it tidies up after itself, if it may still write what it has to say.
+                process.terminate()
+                process.communicate(timeout=_TIDY_UP_S)
+                raise
     except OSError as error:
         raise PacslabError(f"cannot {doing}: {error.strerror}", hint="see `pacslab doctor`") from error
     if process.returncode:
