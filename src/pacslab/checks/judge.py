@@ -76,9 +76,19 @@ def judge_operation(flow: Flow, operation: Operation, observation: Observation |
 
 def _judge_allowed(report: ProbeReport, control: Control | None, source: PlannedNode) -> tuple[Verdict, str, str]:
     """An acceptance counts only end to end; a dead target decides nothing about the firewall."""
+    if report.source_seen is not None and report.source_seen != source.address:
+        how = "connected" if report.connect is Connect.CONNECTED else "not connected"
+        return Verdict.FAIL, f"{how}, and the receiver saw {report.source_seen}", ""
     if report.connect is Connect.CONNECTED:
-        if report.source_seen is not None and report.source_seen != source.address:
-            return Verdict.FAIL, f"connected, but the receiver saw {report.source_seen}", ""
+        if report.fate is Fate.DROPPED:
+            why = f"the firewall also dropped a probe of it ({_word(report)}): one of the two is not its rule"
+            return Verdict.INCONCLUSIVE, "connected", why
+        if report.source_seen is None:
+            return (
+                Verdict.INCONCLUSIVE,
+                "connected",
+                "nothing was seen at the receiver: something else may have answered",
+            )
         return Verdict.PASS, "connected", ""
     if report.fate is Fate.DROPPED:
         return Verdict.FAIL, f"dropped by the firewall ({_word(report)})", ""

@@ -1,0 +1,215 @@
+"""Every combination of what was expected and what was seen that decides a verdict (ARCHITECTURE 6)."""
+
+import itertools
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from pacslab.checks import catalogue
+from pacslab.checks.judge import judge_operation, judge_reach
+from pacslab.compiler.expectations import Expectation
+from pacslab.model.device import Layer, Observation
+from pacslab.model.dicom import Operation, Protocol
+from pacslab.model.fabric import Connect, Control, Fate, Probe, ProbeReport, Reply
+from pacslab.model.plan import Flow, Plan
+from pacslab.model.verdict import Result, Verdict
+
+PASS, FAIL, UNCLEAR = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+OWN = IPv4Address("198.18.10.10")
+OTHER = IPv4Address("198.18.10.99")
+
+LISTENS = Control("pacs", 11112, reached=True, reply=Reply.SYN_ACK)
+CLOSED = Control("pacs", 11112, reached=True, reply=Reply.RST)
+MUTE = Control("pacs", 11112, reached=True, reply=Reply.NONE)
+CUT = Control("pacs", 11112, reached=False, reply=Reply.NONE)
+NEVER_MADE = None
+
+ARRIVED, DROPPED, LOST, UNSENT = Fate.ARRIVED, Fate.DROPPED, Fate.LOST, Fate.UNSENT
+CONNECTED, REFUSED, TIMED_OUT, NOT_TRIED = Connect.CONNECTED, Connect.REFUSED, Connect.TIMED_OUT, Connect.NOT_TRIED
+
+
+@pytest.fixture
+def flow(reference: Plan) -> Flow:
+    return next(flow for flow in reference.flows if (flow.source, flow.destination) == ("ct-1", "pacs"))
+
+
+def _judge(
+    plan: Plan,
+    flow: Flow | None,
+    fate: Fate,
+    connect: Connect,
+    control: Control | None,
+    *,
+    seen: IPv4Address | None = None,
+    reply: Reply = Reply.NONE,
+) -> Result:
+    prefix = "pacslab:no-conduit" if fate is DROPPED else ""
+    report = ProbeReport(Probe("ct-1", "pacs", 11112), fate, prefix, reply, seen, connect, 2)
+    expectation = Expectation("ct-1", "pacs", Protocol.TCP, 11112, flow)
+    return judge_reach(expectation, report, control, plan.node("ct-1"), "dicom")
+
+
+@pytest.mark.parametrize(
+    ("fate", "connect", "control", "seen", "expected"),
+    [
+        (ARRIVED, CONNECTED, LISTENS, OWN, PASS),
+        (LOST, CONNECTED, LISTENS, OWN, PASS),  # tried again, and seen
+        (ARRIVED, CONNECTED, NEVER_MADE, OWN, PASS),  # an open connection is its own control
+        # the receiver saw somebody else
+        (ARRIVED, CONNECTED, LISTENS, OTHER, FAIL),
+        (ARRIVED, TIMED_OUT, LISTENS, OTHER, FAIL),
+        (ARRIVED, TIMED_OUT, CUT, OTHER, FAIL),
+        # connected, but to what
+        (LOST, CONNECTED, LISTENS, None, UNCLEAR),
+        (DROPPED, CONNECTED, LISTENS, OWN, UNCLEAR),
+        # the firewall is in the way
+        (DROPPED, TIMED_OUT, LISTENS, None, FAIL),
+        (DROPPED, NOT_TRIED, LISTENS, None, FAIL),
+        (DROPPED, TIMED_OUT, CUT, None, FAIL),
+        # a dead target decides nothing
+        (ARRIVED, TIMED_OUT, CUT, OWN, UNCLEAR),
+        (ARRIVED, TIMED_OUT, MUTE, OWN, UNCLEAR),
+        (ARRIVED, TIMED_OUT, NEVER_MADE, OWN, UNCLEAR),
+        (ARRIVED, REFUSED, CLOSED, OWN, UNCLEAR),
+        (LOST, TIMED_OUT, CUT, None, UNCLEAR),
+        # a broken prober decides nothing
+        (LOST, TIMED_OUT, LISTENS, None, UNCLEAR),
+        (UNSENT, NOT_TRIED, LISTENS, None, UNCLEAR),
+        (UNSENT, NOT_TRIED, NEVER_MADE, None, UNCLEAR),
+        # it listens, the packet arrived, and still no connection
+        (ARRIVED, TIMED_OUT, LISTENS, OWN, FAIL),
+        (ARRIVED, REFUSED, LISTENS, OWN, FAIL),
+    ],
+)
+def test_allowed(
+    fate: Fate,
+    connect: Connect,
+    control: Control | None,
+    seen: IPv4Address | None,
+    *,
+    expected: Verdict,
+    reference: Plan,
+    flow: Flow,
+) -> None:
+    assert _judge(reference, flow, fate, connect, control, seen=seen).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("fate", "connect", "control", "reply", "expected"),
+    [
+        (DROPPED, NOT_TRIED, LISTENS, Reply.NONE, PASS),
+        (DROPPED, NOT_TRIED, CLOSED, Reply.NONE, PASS),
+        (DROPPED, NOT_TRIED, MUTE, Reply.NONE, UNCLEAR),
+        (DROPPED, NOT_TRIED, CUT, Reply.NONE, UNCLEAR),
+        (DROPPED, NOT_TRIED, NEVER_MADE, Reply.NONE, UNCLEAR),
+        (LOST, NOT_TRIED, LISTENS, Reply.NONE, UNCLEAR),
+        (LOST, NOT_TRIED, CUT, Reply.NONE, UNCLEAR),
+        (UNSENT, NOT_TRIED, LISTENS, Reply.NONE, UNCLEAR),
+        (ARRIVED, NOT_TRIED, LISTENS, Reply.SYN_ACK, FAIL),
+        (ARRIVED, NOT_TRIED, LISTENS, Reply.NONE, FAIL),
+        (ARRIVED, NOT_TRIED, CLOSED, Reply.RST, FAIL),
+        (ARRIVED, NOT_TRIED, NEVER_MADE, Reply.NONE, FAIL),
+        (DROPPED, CONNECTED, LISTENS, Reply.NONE, FAIL),
+        (LOST, CONNECTED, LISTENS, Reply.NONE, FAIL),
+    ],
+)
+def test_denied(
+    fate: Fate, connect: Connect, control: Control | None, reply: Reply, *, expected: Verdict, reference: Plan
+) -> None:
+    assert _judge(reference, None, fate, connect, control, reply=reply).verdict is expected
+
+
+EVERYTHING = list(
+    itertools.product(Fate, Connect, [LISTENS, CLOSED, MUTE, CUT, NEVER_MADE], [None, OWN, OTHER], list(Reply))
+)
+
+
+@pytest.mark.parametrize("permitted", [True, False])
+def test_over_all_combinations_nothing_passes_without_evidence(permitted: bool, reference: Plan, flow: Flow) -> None:
+    passed = 0
+    for fate, connect, control, seen, reply in EVERYTHING:
+        result = _judge(reference, flow if permitted else None, fate, connect, control, seen=seen, reply=reply)
+        if result.verdict is UNCLEAR:
+            assert result.reason
+        if result.verdict is not PASS:
+            continue
+        passed += 1
+        if permitted:
+            assert (connect, seen) == (CONNECTED, OWN)
+        else:
+            assert fate is DROPPED
+            assert connect is not CONNECTED
+            assert control in {LISTENS, CLOSED}
+    assert passed
+
+
+def test_a_result_says_what_was_expected_seen_and_where_it_is_written(reference: Plan, flow: Flow) -> None:
+    result = _judge(reference, flow, DROPPED, TIMED_OUT, LISTENS)
+    assert (result.check, result.conduit, result.origin) == ("REACH-01", "acquire", flow.origin)
+    assert (result.expected, result.attempts) == ("allowed by conduit acquire", 2)
+    assert result.observed == "dropped by the firewall (no-conduit)"
+    assert result.evidence == (
+        "probe dropped",
+        "firewall log 'pacslab:no-conduit'",
+        "control reached it, answer syn-ack",
+    )
+
+
+def test_a_denied_result_names_no_conduit(reference: Plan) -> None:
+    result = _judge(reference, None, DROPPED, NOT_TRIED, NEVER_MADE)
+    assert (result.check, result.conduit, result.origin, result.expected) == (
+        "REACH-02",
+        "",
+        None,
+        "denied: no conduit",
+    )
+    assert result.evidence[-1] == "no control"
+
+
+OBSERVED = Observation("C-ECHO", "pacs", ok=True, layer=Layer.DIMSE, status="0x0000", detail="", elapsed_s=0.1)
+
+
+@pytest.mark.parametrize(
+    ("observation", "trouble", "expected", "observed"),
+    [
+        (OBSERVED, "", PASS, "dimse: 0x0000"),
+        (replace(OBSERVED, ok=False, status="0xC000"), "", FAIL, "dimse: 0xC000"),
+        (
+            replace(OBSERVED, ok=False, layer=Layer.ASSOCIATION, status="A-ASSOCIATE-RJ 1/1/3"),
+            "",
+            FAIL,
+            "association: A-ASSOCIATE-RJ 1/1/3",
+        ),
+        (None, "the node is gone", UNCLEAR, "not tried"),
+    ],
+)
+def test_operations(
+    observation: Observation | None, trouble: str, expected: Verdict, observed: str, flow: Flow
+) -> None:
+    result = judge_operation(flow, Operation.C_ECHO, observation, trouble)
+    assert (result.check, result.verdict, result.observed, result.reason) == ("DICOM-01", expected, observed, trouble)
+
+
+def test_check_ids_are_unique_and_each_has_a_requirement_and_references() -> None:
+    ids = [check.id for check in catalogue.CATALOGUE]
+    assert len(ids) == len(set(ids))
+    assert [
+        check.id for check in catalogue.CATALOGUE if not (check.requirement.endswith(".") and check.references)
+    ] == []
+    assert [catalogue.check(identity).id for identity in ids] == ids
+    with pytest.raises(KeyError):
+        catalogue.check("REACH-99")
+
+
+def test_check_ids_are_never_given_away() -> None:
+    """Reports and documents cite them: this list only grows."""
+    assert {check.id: check.suite for check in catalogue.CATALOGUE} == {
+        "REACH-01": "reach",
+        "REACH-02": "reach",
+        "DICOM-01": "dicom",
+        "DICOM-02": "dicom",
+        "DICOM-03": "dicom",
+        "DICOM-04": "dicom",
+        "DICOM-05": "dicom",
+    }
