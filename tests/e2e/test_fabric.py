@@ -74,6 +74,9 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=w
 echo 'daemon off; error_log stderr; pid /tmp/pid; events {} http { access_log off;
  server { listen 443 ssl; ssl_certificate c; ssl_certificate_key k; return 204; }
  server { listen 80; return 204; } }' > /tmp/nginx.conf
+for port in 2762:tls1_3 2763:tls1_2; do
+  openssl s_server -accept ${port%:*} -${port#*:} -cert c -key k -Verify 1 -verify_return_error -quiet &
+done
 exec nginx -e stderr -c /tmp/nginx.conf"""
 HL7 = """exec python3 -c "
 import asyncio, hl7.mllp
@@ -449,6 +452,8 @@ SERVICES = (
     ("pacs-web", Application.HTTPS, 443, "HTTP/1.1 204"),
     ("pacs-web", Application.HL7_TLS, 443, "TLSv1.3 TLS_AES"),
     ("pacs-web", Application.DICOM_TLS, 443, "TLSv1.3 TLS_AES"),
+    ("pacs-web", Application.DICOM_TLS, 2762, "TLSv1.3 TLS_AES_256_GCM_SHA384, then alert"),
+    ("pacs-web", Application.HL7_TLS, 2763, "TLS: "),
     ("pacs-web", Application.HTTP, 80, "HTTP/1.1 204"),
     ("pacs-db", Application.POSTGRES, 5432, "SQLSTATE 28000"),
     ("ris", Application.HL7, 2575, "HL7 acknowledgement AA"),
@@ -592,12 +597,20 @@ def test_a_dead_target_is_told_from_a_blocked_one(bench: Bench) -> None:
     assert any(note.startswith("ris: process") for note in report.notes)
 
 
+def test_nothing_is_sent_from_a_process_that_is_not_the_node_any_more(bench: Bench) -> None:
+    targets = [Target(node, node, cable(node).address, cable(node).gateway, bench.pid("ris")) for node in NODES]
+    request = SweepRequest(tuple(targets), (Probe("ct-1", "ris", 2575), Probe("ris", "ct-1", 11112)), settle_s=0.1)
+    report = answer_as(SweepReport, bench.ask("sweep", codec.dumps(request)))
+    assert [probe.fate for probe in report.probes] == [Fate.UNSENT, Fate.DROPPED]
+    assert "ct-1: eth0 of ct-1 has 198.18.50.10, not 198.18.10.10" in report.notes
+
+
 def test_a_dead_service_answers_its_control_with_a_reset(bench: Bench) -> None:
     flow = ("ct-1", "guest-1", Protocol.TCP, 11112)
     bench.ask("load", ruleset([flow]))
     report = bench.sweep([Probe("ct-1", "guest-1", 11112, confirm=True)])
     assert (report.probes[0].fate, report.probes[0].reply) == (Fate.ARRIVED, Reply.RST)
-    assert report.probes[0].connect is Connect.REFUSED
+    assert (report.probes[0].connect, report.probes[0].connect_attempts) == (Connect.REFUSED, 2)
     assert report.controls[0].reply is Reply.RST
 
 
@@ -644,17 +657,12 @@ def test_a_wide_open_fabric_is_seen_as_such(bench: Bench) -> None:
 
 
 def test_two_sweeps_at_once_do_not_share_a_log(bench: Bench) -> None:
-    reader = (
-        "from pacslab.fabric.nflog import Log; import time; log = Log(); print('bound', flush=True); time.sleep(30)"
-    )
-    started = bench.client.api.exec_create(bench.fabric.id, ["timeout", "5", "python3", "-c", reader])
-    stream = bench.client.api.exec_start(started["Id"], stream=True)
-    assert next(stream).startswith(b"bound")
-    try:
-        with pytest.raises(Refused, match="somebody else reads the firewall's log"):
-            bench.sweep([Probe("ct-1", "pacs", 22)])
-    finally:
-        list(stream)
+    reader = "from pacslab.fabric.nflog import Log; import time; log = Log(); open('/tmp/bound', 'w'); time.sleep(30)"
+    bench.fabric.exec_run(["timeout", "4", "python3", "-c", reader], detach=True)
+    bench.run("fabric", "until [ -e /tmp/bound ]; do sleep 0.05; done; rm /tmp/bound")
+    with pytest.raises(Refused, match="somebody else reads the firewall's log"):
+        bench.sweep([Probe("ct-1", "pacs", 22)])
+    bench.run("fabric", "sleep 4")
 
 
 def test_sweeps_of_an_untouched_lab_agree(bench: Bench) -> None:

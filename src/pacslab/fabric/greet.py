@@ -18,6 +18,8 @@ from pacslab.model.fabric import Answer, Greeting, GreetReport, GreetRequest
 Progress = Callable[[str, int, int], None]
 
 _INTERVAL_S = 0.1
+# RFC 8446 4.4.2.4 and RFC 5246 7.4.6: what a server says to a client without a certificate.
+_CERTIFICATE_ALERTS = ("ALERT_CERTIFICATE_REQUIRED", "ALERT_HANDSHAKE_FAILURE", "ALERT_BAD_CERTIFICATE")
 _ATTEMPT_S = 5.0  # a service that accepts and then says nothing is asked again
 
 
@@ -78,8 +80,8 @@ async def _once(greeting: Greeting, timeout_s: float) -> str:
             finally:
                 writer.transport.abort()
     except ssl.SSLError as error:
-        if "CERTIFICATE_REQUIRED" in (error.reason or "") and greeting.application in TLS_APPLICATIONS:
-            return "TLS alert: certificate required"
+        if any(alert in (error.reason or "") for alert in _CERTIFICATE_ALERTS):
+            return f"{_words(error)} (it wants a certificate)"
         raise
     finally:
         endpoint.close()

@@ -68,6 +68,13 @@ def test_a_udp_probe_is_valid_and_reads_back(
     assert parse(packet) == Segment(source, destination, UDP, *ports, number=number)
 
 
+def test_a_udp_checksum_of_nothing_is_sent_as_all_ones() -> None:
+    # RFC 768: zero means that there is none. A port of 0 leaves out what is to be summed up to zero.
+    rest = ~int.from_bytes(udp_packet(1, 2, (0, 4), number=5)[26:28], "big") & 0xFFFF
+    packet = udp_packet(1, 2, (~rest & 0xFFFF, 4), number=5)
+    assert packet[26:28] == b"\xff\xff"
+
+
 @given(U32, U32, PORTS, U32)
 def test_a_reply_names_the_number_it_answers(
     source: int, destination: int, ports: tuple[int, int], number: int
