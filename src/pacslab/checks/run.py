@@ -22,12 +22,13 @@ Write = Callable[[Run], None]
 EXIT_OF = {Verdict.PASS: Exit.DONE, Verdict.FAIL: Exit.NO, Verdict.INCONCLUSIVE: Exit.INCONCLUSIVE}
 
 
-def verify(docker: Docker, plan: Plan, suites: tuple[str, ...], write: Write, progress: Progress) -> Run:
+def verify(docker: Docker, plan: Plan, live: Plan, suites: tuple[str, ...], *, write: Write, progress: Progress) -> Run:
     """Run suites against a running lab.
 
     Args:
         docker: The engine.
-        plan: What the lab should be.
+        plan: What the lab should be; the policy is judged, whatever the posture.
+        live: What was brought up: its posture and ruleset are what is enforced now.
         suites: Which to run, of `catalogue.SUITES`.
         write: Called with the run before anything is tried, after each suite, and when it dies.
         progress: Told of each step.
@@ -38,7 +39,7 @@ def verify(docker: Docker, plan: Plan, suites: tuple[str, ...], write: Write, pr
     Raises:
         PacslabError: The lab could not be examined; the report says so and was written.
     """
-    run = _open(docker, plan, suites)
+    run = _open(docker, plan, live, suites)
     write(run)
     try:
         for suite in suites:
@@ -53,12 +54,12 @@ def verify(docker: Docker, plan: Plan, suites: tuple[str, ...], write: Write, pr
     return run
 
 
-def _open(docker: Docker, plan: Plan, suites: tuple[str, ...]) -> Run:
+def _open(docker: Docker, plan: Plan, live: Plan, suites: tuple[str, ...]) -> Run:
     return Run(
         lab=plan.lab,
-        posture=plan.posture.value,
+        posture=live.posture.value,
         plan=plan.digest,
-        ruleset=hashlib.sha256(plan.ruleset.encode()).hexdigest(),
+        ruleset=hashlib.sha256(live.ruleset.encode()).hexdigest(),
         pacslab=__version__,
         engine=docker.info().version,
         started=_now(),

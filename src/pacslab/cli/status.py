@@ -9,12 +9,14 @@ from pacslab.cli.target import JsonOption, LabArgument, running
 from pacslab.engine import status as engine
 from pacslab.engine.docker import Docker
 from pacslab.errors import Exit
+from pacslab.model.lab import Posture
 
 
 def status(lab: LabArgument, *, json: JsonOption = False) -> int:
     """Show how a lab's nodes are; exit 1 if any is not healthy."""
     docker = Docker.connect()
-    found = engine.status(docker, running(docker, lab).plan)
+    target = running(docker, lab)
+    found = engine.status(docker, target.state.read_plan() or target.plan)
     if json:
         print_json(found)
     else:
@@ -34,3 +36,5 @@ def _print(found: engine.LabStatus) -> None:
         f"lab {found.lab}: {found.healthy} of {len(found.nodes)} nodes healthy, fabric {found.fabric}, "
         f"posture {found.posture}, plan {found.plan[:12]}",
     )
+    if found.posture != Posture.SEGMENTED:
+        console.print(f"warning: the posture is {found.posture}: the policy is not enforced in full")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,8 @@ from pacslab.cli.target import LabArgument, Target, running
 from pacslab.engine.docker import Docker
 from pacslab.engine.state import saying
 from pacslab.errors import Exit, PacslabError
+from pacslab.model.lab import Posture
+from pacslab.model.plan import Plan
 from pacslab.model.verdict import Run
 from pacslab.report import console, json
 
@@ -32,7 +35,7 @@ def verify(
     suites = _suites(only)
     docker = Docker.connect()
     target = running(docker, lab)
-    _require_running(docker, target)
+    live = _live(docker, target)
     copy = _Copy(json_file)
 
     def write(run: Run) -> None:
@@ -42,7 +45,7 @@ def verify(
         copy.write(text)
 
     with progress(f"verify {target.plan.lab}") as report:
-        run = checks.verify(docker, target.plan, suites, write, report)
+        run = checks.verify(docker, target.plan, live, suites, write=write, progress=report)
     if copy.on_stdout:
         print(copy.text, end="")
     else:
@@ -76,13 +79,20 @@ def _suites(only: str) -> tuple[str, ...]:
     return tuple(suite for suite in SUITES if suite in chosen)
 
 
-def _require_running(docker: Docker, target: Target) -> None:
+def _live(docker: Docker, target: Target) -> Plan:
+    """The plan that was brought up; warns when it is not this lab file's, or not enforced in full."""
     found = {container.node: container for container in docker.list(lab=target.plan.lab)}
     fabric = found.get(target.plan.fabric.node)
     if fabric is None or not fabric.running:
-        raise PacslabError(
-            f"lab {target.plan.lab} is not running",
-            hint=f"start it with: pacslab up {target.plan.lab if not found else 'LAB'}",
-        )
-    if fabric.plan != target.plan.digest:
+        raise PacslabError(f"lab {target.plan.lab} is not running", hint="start it with: pacslab up LAB")
+    live = target.state.read_plan() or target.plan
+    if _as(live, live.posture).digest != _as(target.plan, live.posture).digest:
         say("warning: the lab was brought up from another plan; it is judged by the lab file as it is now")
+    if live.posture is not Posture.SEGMENTED:
+        say(f"warning: the posture is {live.posture.value}: the policy is not enforced in full")
+    return live
+
+
+def _as(plan: Plan, posture: Posture) -> Plan:
+    """A plan with everything that follows from its posture set to be alike."""
+    return replace(plan, posture=posture, ruleset="")

@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
-from pacslab.engine import docker_values as labels
-from pacslab.engine.changes import Action, Change, decide, spec
+from pacslab.engine.changes import Action, Change
 from pacslab.engine.docker import Docker
 from pacslab.engine.docker_values import Running
 from pacslab.engine.fabric import Fabric
+from pacslab.engine.prepare import FABRIC, RULESET_FILE, Job, prepare
+from pacslab.engine.ready import await_services, log_hint, refuse_dead
 from pacslab.engine.state import State
-from pacslab.engine.vault import Vault
 from pacslab.errors import Exit, PacslabError
-from pacslab.model.fabric import Answer, Greeting, GreetRequest, Plug, WireRequest
-from pacslab.model.plan import Container, File, Plan
+from pacslab.model.fabric import Answer, CableState, Plug, WireRequest
+from pacslab.model.plan import File, Plan
 
 WORKERS = 8
-READY_TIMEOUT_S = 60.0
-RULESET_FILE = "/etc/pacslab/ruleset.nft"
 
 Progress = Callable[[str, int, int], None]  # stage, done, of how many
 
@@ -52,12 +50,7 @@ class _Journey:
 
 def changes(docker: Docker, plan: Plan, state: State) -> tuple[Change, ...]:
     """What `up` would do to containers; touches nothing but the state's secrets."""
-    images = _images(docker, plan)
-    vault = Vault(state, plan)
-    specs = {c.name: spec(c, images[c.image], vault.id) for c in (plan.fabric, *plan.containers)}
-    running = docker.list(lab=plan.lab)
-    _refuse_strangers(docker, plan, running, state)
-    return decide(plan, running, specs)
+    return prepare(docker, plan, state).changes
 
 
 def up(docker: Docker, plan: Plan, state: State, progress: Progress, *, keep_failed: bool = False) -> UpReport:
@@ -73,7 +66,7 @@ def up(docker: Docker, plan: Plan, state: State, progress: Progress, *, keep_fai
         if not keep_failed:
             _undo(docker, state, journey)
         if isinstance(error, KeyboardInterrupt):
-            left = f"left as it is: {', '.join(journey.made)}" if keep_failed else "what it had started was removed again"
+            left = f"left as it is: {', '.join(journey.made)}" if keep_failed else "what it had started is removed"
             raise PacslabError(f"up was interrupted; {left}", exit_code=Exit.INTERRUPTED) from error
         raise
 
@@ -84,127 +77,57 @@ def plugs(plan: Plan, running: Iterable[Running]) -> tuple[Plug, ...]:
     return tuple(Plug(cable, pids[cable.node]) for cable in plan.cables if cable.node in pids)
 
 
-def greetings(plan: Plan, running: Iterable[Running]) -> tuple[Greeting, ...]:
-    """One greeting for each service of each node that runs."""
-    pids = {container.node: container.pid for container in running if container.running}
-    return tuple(
-        Greeting(node.name, pids[node.name], node.address, service.name, service.port, service.application)
-        for node in plan.nodes
-        if node.name in pids
-        for service in node.services
-    )
-
-
 def _up(docker: Docker, plan: Plan, state: State, journey: _Journey) -> UpReport:
-    decided = changes(docker, plan, state)
-    vault = Vault(state, plan)
-    by_name = {c.name: c for c in (plan.fabric, *plan.containers)}
-    images = _images(docker, plan)
-    jobs = []
-    for change in decided:
-        if change.action in {Action.CREATE, Action.REPLACE}:
-            container = by_name[change.name]
-            tags = _labels(plan, container, state, spec(container, images[container.image], vault.id))
-            jobs.append((change, container, tags, _files(plan, container, vault)))
-    by_action = {change.name: change.action for change in decided}
+    prepared = prepare(docker, plan, state)
     before = state.read_plan()
     state.write_plan(plan)
     journey.stage("plan")
 
-    _remove(docker, [change.name for change in decided if change.action in {Action.REMOVE, Action.REPLACE}])
-    fabric_first = sorted(jobs, key=lambda job: job[1].node != plan.fabric.node)
-    _start_all(docker, fabric_first, journey)
+    gone = {Action.REMOVE, Action.REPLACE}
+    _remove(docker, [change.name for change in prepared.changes if change.action in gone])
+    running = (*prepared.kept, *_start_all(docker, prepared.jobs, journey))
     journey.stage("containers")
 
     fabric = Fabric(docker, plan.fabric.name)
-    if before is None or before.ruleset != plan.ruleset or by_action[plan.fabric.name] is not Action.KEEP:
+    # A fabric that has just started loaded its rules before anything else; one that runs is told only of new ones.
+    fabric_kept = any(container.name == plan.fabric.name for container in prepared.kept)
+    if fabric_kept and (before is None or before.ruleset != plan.ruleset):
         fabric.load(plan.ruleset)
         docker.put_files(plan.fabric.name, ((File(RULESET_FILE, "", 0o444, 0), plan.ruleset.encode()),))
     journey.stage("rules")
-    running = docker.list(lab=plan.lab)
-    wired = fabric.wire(
-        WireRequest(plugs(plan, running)), lambda _, done, total: journey.progress("cables", done, total)
-    )
-    missing = [report for report in wired.cables if report.state.value == "missing"]
+
+    request = WireRequest(plugs(plan, running))
+    wired = fabric.wire(request, lambda _, done, total: journey.progress("cables", done, total))
+    missing = [report for report in wired.cables if report.state is CableState.MISSING]
     if missing:
-        raise PacslabError(f"no cable to {missing[0].node}: {missing[0].detail}", hint=_log_hint(plan, missing[0].node))
+        refuse_dead(docker, plan, docker.list(lab=plan.lab))
+        raise PacslabError(f"no cable to {missing[0].node}: {missing[0].detail}", hint=log_hint(plan, missing[0].node))
     journey.stage("cables")
 
-    answers = _await_services(docker, plan, fabric, journey)
+    answers = await_services(docker, plan, fabric, journey.progress)
     journey.stage("services")
-    return UpReport(decided, answers, tuple(journey.stages))
+    return UpReport(prepared.changes, answers, tuple(journey.stages))
 
 
-def _start_all(
-    docker: Docker,
-    jobs: list[tuple[Change, Container, dict[str, str], tuple[tuple[File, bytes], ...]]],
-    journey: _Journey,
-) -> None:
-    """Create, fill and start, several at a time; the first failure ends the rest."""
+def _start_all(docker: Docker, jobs: tuple[Job, ...], journey: _Journey) -> tuple[Running, ...]:
+    """Create, fill and start, several at a time, the fabric first; the first failure ends the rest."""
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="start")
-    futures: dict[Future[None], str] = {}
+    futures: list[Future[Running]] = []
     try:
-        for change, container, tags, files in jobs:
-            journey.made.append(change.name)
-            futures[pool.submit(_start, docker, container, tags, files)] = container.node
+        for job in sorted(jobs, key=lambda job: job.container.kind != FABRIC):
+            journey.made.append(job.container.name)
+            futures.append(pool.submit(_start, docker, job))
         for done, future in enumerate(as_completed(futures), 1):
             future.result()
             journey.progress("containers", done, len(futures))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    return tuple(future.result() for future in futures)
 
 
-def _start(docker: Docker, container: Container, tags: dict[str, str], files: tuple[tuple[File, bytes], ...]) -> None:
-    create = docker.create_fabric if container.kind == "fabric" else docker.create
-    docker.start(create(container, tags, files))
-
-
-def _await_services(docker: Docker, plan: Plan, fabric: Fabric, journey: _Journey) -> tuple[Answer, ...]:
-    """Greet until all answer, but stop as soon as a node has died."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    total = sum(len(node.services) for node in plan.nodes)
-    answers: dict[tuple[str, str], Answer] = {}
-    while True:
-        running = docker.list(lab=plan.lab)
-        _refuse_dead(docker, plan, running)
-        waiting = tuple(g for g in greetings(plan, running) if (g.node, g.service) not in answers)
-        ready = len(answers)
-        report = fabric.greet(
-            GreetRequest(waiting, timeout_s=4.0),
-            lambda _, done, __, ready=ready: journey.progress("services", ready + done, total),  # type: ignore[misc]
-        )
-        answers |= {(a.node, a.service): a for a in report.answers if a.ready}
-        if len(answers) == total:
-            return tuple(answers.values())
-        if time.monotonic() > deadline:
-            late = next(answer for answer in report.answers if not answer.ready)
-            message = f"{late.node} does not answer on {late.service} after {READY_TIMEOUT_S:.0f} s: {late.detail}"
-            raise PacslabError(f"{message}\n{_tail(docker, plan, late.node)}", hint=_log_hint(plan, late.node))
-
-
-def _refuse_dead(docker: Docker, plan: Plan, running: tuple[Running, ...]) -> None:
-    alive = {container.node for container in running if container.running}
-    for container in plan.containers:
-        if container.node not in alive:
-            found = docker.find(container.name)
-            how = f"ended with exit code {found.exit_code}" if found else "is gone"
-            message = f"node {container.node} {how} while starting"
-            raise PacslabError(
-                f"{message}\n{_tail(docker, plan, container.node)}", hint=_log_hint(plan, container.node)
-            )
-
-
-def _tail(docker: Docker, plan: Plan, node: str) -> str:
-    """A node's last log lines, set off from the message."""
-    try:
-        text = docker.logs(f"pacslab-{plan.lab}-{node}", tail=15)
-    except PacslabError as error:
-        text = error.message
-    return "\n".join(f"  {node} | {line}" for line in text.splitlines()) or f"  {node} | (it wrote nothing)"
-
-
-def _log_hint(plan: Plan, node: str) -> str:
-    return f"to look at it, run `up` again with --keep-failed, then `pacslab logs {plan.lab} {node}`"
+def _start(docker: Docker, job: Job) -> Running:
+    create = docker.create_fabric if job.container.kind == FABRIC else docker.create
+    return docker.start(create(job.container, job.labels, job.files))
 
 
 def _remove(docker: Docker, names: list[str]) -> None:
@@ -226,52 +149,3 @@ def _undo(docker: Docker, state: State, journey: _Journey) -> None:
             hint=f"remove it with: pacslab down {state.folder.name}",
             exit_code=Exit.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Exit.REFUSED,
         ) from error
-
-
-def _images(docker: Docker, plan: Plan) -> dict[str, str]:
-    """Image tag -> id, for every image the plan needs.
-
-    Raises:
-        PacslabError: An image is not there.
-    """
-    tags = sorted({container.image for container in (plan.fabric, *plan.containers)})
-    found = {tag: docker.image(tag) for tag in tags}
-    missing = [tag for tag, image in found.items() if image is None]
-    if missing:
-        raise PacslabError(f"images not built: {', '.join(missing)}", hint="build them with: pacslab images build")
-    return {tag: image.id for tag, image in found.items() if image}
-
-
-def _files(plan: Plan, container: Container, vault: Vault) -> tuple[tuple[File, bytes], ...]:
-    if container.kind != "fabric":
-        return vault.fill(container)
-    # The rules are there before the first cable is, also when the fabric starts again by itself.
-    return ((File(RULESET_FILE, "", 0o444, 0), plan.ruleset.encode()),)
-
-
-def _labels(plan: Plan, container: Container, state: State, made_from: str) -> dict[str, str]:
-    return {
-        labels.LAB: plan.lab,
-        labels.ZONE: container.zone,
-        labels.NODE: container.node,
-        labels.PLAN: plan.digest,
-        labels.SPEC: made_from,
-        labels.HOME: str(state.folder),
-    }
-
-
-def _refuse_strangers(docker: Docker, plan: Plan, running: tuple[Running, ...], state: State) -> None:
-    """A lab of this name from another place, or a container that only has the name, is not ours to change."""
-    for other in running:
-        if other.home != str(state.folder):
-            raise PacslabError(
-                f"a lab called {plan.lab!r} is running already, from {other.home or 'an unknown place'}",
-                hint=f"take it down with: pacslab down {plan.lab}, or give this lab another name",
-            )
-    ours = {other.name for other in running}
-    for container in (plan.fabric, *plan.containers):
-        if container.name not in ours and docker.find(container.name) is not None:
-            raise PacslabError(
-                f"the name {container.name} is taken by a container that is not pacslab's",
-                hint=f"rename or remove it: docker rm -f {container.name}",
-            )

@@ -248,6 +248,12 @@ class Docker:
             except docker.errors.NotFound:
                 return None
 
+    def names(self) -> frozenset[str]:
+        """The names of all containers of the engine, whoever made them."""
+        with _saying("list the engine's containers"):
+            rows = self._api.containers(all=True)
+        return frozenset(name.removeprefix("/") for row in rows for name in row["Names"] or ())
+
     def put_files(self, container: str, files: Files) -> None:
         """Copy files into a container, created or running."""
         with _saying(f"copy files into {container[:64]}"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pacslab.engine.converge import greetings, plugs
+from pacslab.engine.converge import plugs
 from pacslab.engine.docker import Docker
 from pacslab.engine.docker_values import Running
 from pacslab.engine.fabric import Fabric
+from pacslab.engine.ready import greetings
 from pacslab.model.fabric import CableState, GreetRequest, WireRequest
 from pacslab.model.plan import Plan, PlannedNode
 
