@@ -56,7 +56,7 @@ def test_first_run_installs_second_is_quick_and_a_new_lock_is_noticed(checkout: 
     began = time.monotonic()
     second = bootstrap(checkout, "--no-engine")
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3  # 0.3 s on an idle machine
 
     with (checkout / "requirements.lock").open("a") as lock:
         lock.write("# changed\n")

@@ -311,4 +311,5 @@ def test_doctor_tries_the_kernel_and_leaves_nothing(docker: Docker) -> None:
         assert found[name].state is Fitness.OK, found[name]
         assert found[name].found == "works in a container"
     assert found["engine"].found.startswith(docker.info().version)
-    assert docker.find("pacslab-doctor") is None
+    left = docker._api.containers(all=True, filters={"label": "pacslab.doctor"})
+    assert left == []

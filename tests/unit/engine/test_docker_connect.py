@@ -133,6 +133,7 @@ def test_engine_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
         ("1.51", "1.24", "1.44"),  # 28
         ("1.52", "1.44", "1.44"),  # 29
         ("1.60", "1.50", "1.50"),  # one that has forgotten ours
+        ("1.120", "1.100", "1.100"),  # numbers, not texts
         ("1.44", "", "1.44"),
     ],
 )
