@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 
 from pacslab.errors import Diagnostic
@@ -121,17 +121,7 @@ def _node(context: _Context, use: ZoneUse, position: int, name: str, shape: Node
         ae_title=shape.ae_title,
         settings=settings,
     )
-    return Node(
-        node.name,
-        node.zone,
-        node.kind,
-        node.address,
-        node.origin,
-        node.title,
-        node.ae_title,
-        kind.services(node),
-        settings,
-    )
+    return replace(node, services=kind.services(node))
 
 
 def _address(shape: ZoneShape, position: int) -> IPv4Address:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from pacslab.model.dicom import Application, Protocol
 
@@ -17,6 +17,8 @@ class Cable:
     interface: str  # name of the fabric's end, at most 15 characters
     address: IPv4Address  # the node's, a /32
     gateway: IPv4Address  # the zone's, answered by the fabric on this cable
+    address6: IPv6Address | None = None  # a /128, where the zone has an IPv6 network
+    gateway6: IPv6Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from pacslab.model.dicom import Application, Operation, Protocol
 
@@ -38,6 +38,12 @@ class Service:
     application: Application
     port: int
     protocol: Protocol = Protocol.TCP
+    last_port: int | None = None  # of a range of ports; None: only `port`
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The first and the last port, both inclusive."""
+        return self.port, self.last_port or self.port
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Node:
     origin: Origin
     title: str = ""
     ae_title: str | None = None
+    address6: IPv6Address | None = None
     services: tuple[Service, ...] = ()
     settings: tuple[Setting, ...] = ()
 
@@ -107,11 +114,17 @@ class Zone:
     title: str = ""
     purpose: str = ""
     trust: str = ""
+    network6: IPv6Network | None = None
 
     @property
     def gateway(self) -> IPv4Address:
         """The zone's first address, which the fabric answers."""
         return self.network.network_address + 1
+
+    @property
+    def gateway6(self) -> IPv6Address | None:
+        """The zone's first IPv6 address, where it has an IPv6 network."""
+        return self.network6.network_address + 1 if self.network6 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from pacslab.model import codec
@@ -84,6 +84,7 @@ class PlannedNode:
     services: tuple[Service, ...]
     origin: Origin
     ae_title: str | None = None
+    address6: IPv6Address | None = None
 
     @property
     def path(self) -> str:
@@ -100,17 +101,19 @@ class PlannedZone:
     gateway: IPv4Address
     title: str
     origin: Origin
+    network6: IPv6Network | None = None
+    gateway6: IPv6Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One permitted conversation: initiating node, responding node, protocol, port."""
+    """One permitted conversation: initiating node, responding node, one address family, protocol, port or range."""
 
     conduit: str
     source: str
-    source_address: IPv4Address
+    source_address: IPv4Address | IPv6Address
     destination: str
-    destination_address: IPv4Address
+    destination_address: IPv4Address | IPv6Address
     protocol: Protocol
     port: int
     service: str
@@ -118,6 +121,12 @@ class Flow:
     operations: tuple[Operation, ...]
     granted: bool  # closed until granted
     origin: Origin
+    last_port: int | None = None  # of a range of ports; None: only `port`
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The first and the last port, both inclusive."""
+        return self.port, self.last_port or self.port
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""pacslab's own code -> the generated pages of docs/reference; `make docs` writes them, a test compares them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pacslab.checks.catalogue import CATALOGUE
+from pacslab.cli.app import app
+from pacslab.errors import Exit
+
+REFERENCE = Path(__file__).parent / "reference"
+WRITTEN_BY = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"
+
+
+def main() -> int:
+    """Write every generated page."""
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+        print(REFERENCE / name)
+    return 0
+
+
+def pages() -> dict[str, str]:
+    """File name -> text of every generated page."""
+    return {"commands.md": _commands(), "checks.md": _checks()}
+
+
+def _commands() -> str:
+    parts = [WRITTEN_BY, "# Commands\n", _INTRODUCTION, "## Exit codes\n", _exit_codes()]
+    parts += [f"## {_title(words)}\n\n```\n{_help(words)}\n```\n" for words in ((), *_command_words())]
+    return "\n".join(parts)
+
+
+_INTRODUCTION = """\
+`LAB` is the path of a lab file or, where a running lab is meant, its name. Messages and progress go to stderr; with
+`--json` stdout holds one JSON document, with its `schema_version`, and nothing else. There are no colours or bars
+without a terminal, and `NO_COLOR` is honoured.
+"""
+
+
+def _exit_codes() -> str:
+    meanings = {
+        Exit.DONE: "done; all verdicts pass",
+        Exit.NO: "the answer is no: a verdict failed, a node is not healthy, something is missing",
+        Exit.USAGE: "the command line, or the lab's files, have errors",
+        Exit.REFUSED: "the world refused: Docker, files, images",
+        Exit.INCONCLUSIVE: "inconclusive: some probe could not decide, none failed",
+        Exit.BUG: "a bug in pacslab: a short message and a log file",
+        Exit.INTERRUPTED: "interrupted, with what is left and how to remove it",
+    }
+    rows = [f"| {code.value} | {meanings[code]} |" for code in Exit]
+    return "\n".join(["| exit | meaning |", "|---|---|", *rows, "", "`pacslab exec` passes on the command's own.", ""])
+
+
+def _command_words() -> tuple[tuple[str, ...], ...]:
+    words: list[tuple[str, ...]] = [(str(command.name),) for command in app.registered_commands]
+    for group in app.registered_groups:
+        inner = group.typer_instance
+        if inner is not None:
+            words += [(str(group.name), str(command.name)) for command in inner.registered_commands]
+    return tuple(sorted(words))
+
+
+def _title(words: tuple[str, ...]) -> str:
+    return " ".join(("pacslab", *words))
+
+
+def _help(words: tuple[str, ...]) -> str:
+    environment = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
+    argv = [sys.executable, "-m", "pacslab", *words, "--help"]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+
+
+def _checks() -> str:
+    lines = [WRITTEN_BY, "# Checks\n", "Ids are stable and never used again for another check.\n"]
+    lines += ["| id | suite | requirement | references |", "|---|---|---|---|"]
+    lines += [f"| {c.id} | {c.suite} | {c.requirement} | {'; '.join(c.references)} |" for c in CATALOGUE]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
