@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import select
 import socket
@@ -135,6 +136,14 @@ class Wire(AssociationSocket):
                 self._mute = True
                 return False
 
+    def _shutdown_socket(self) -> None:
+        connection = self.socket
+        if connection is None:
+            return
+        with contextlib.suppress(OSError):  # the peer may have closed already; ours is closed all the same
+            connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
     def recv(self, nr_bytes: int) -> bytearray:
         """Read that many bytes; remembers who closed the connection, and how."""
         try:
@@ -202,8 +211,7 @@ class Call:
         """Say why there is no association, or none any more."""
         if self._refusal is not None:
             return self._refusal
-        if self.wire.ended is not None:
-            return self.wire.ended
+        # Before the connection's end: with no context accepted it is we who abort, and then the peer closes.
         rejected = self.association.rejected_contexts
         if rejected and not self.association.accepted_contexts:
             results = sorted({int(context.result or 0) for context in rejected})
@@ -211,6 +219,8 @@ class Call:
             asked = ", ".join(sorted({UID(str(context.abstract_syntax)).name for context in rejected})[:3])
             codes = ",".join(str(result) for result in results)
             return Outcome(False, Layer.ASSOCIATION, f"presentation context rejected {codes}", f"{asked}: {meaning}")
+        if self.wire.ended is not None:
+            return self.wire.ended
         return Outcome(False, Layer.ASSOCIATION, "timed out", "no answer to the association request")
 
     def ask(self, send: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Dataset, Outcome]:

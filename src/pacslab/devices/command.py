@@ -13,7 +13,8 @@ from pathlib import Path
 from types import FrameType
 
 from pacslab.devices.home import Home, Override, UsageError, choose_target, read_home
-from pacslab.model.device import Observation, observation_text
+from pacslab.devices.observing import Outcome, begin, network_failure
+from pacslab.model.device import Layer, Observation, observation_text
 from pacslab.model.dicom import DIMSE_APPLICATIONS, Application, is_uid
 
 DICOM_KINDS = ("modality", "workstation", "ris")
@@ -60,6 +61,11 @@ def main(arguments: Sequence[str]) -> int:
     except UsageError as error:
         sys.stderr.write(f"device: {error}\n")
         return 2
+    except OSError as error:  # a port that is taken, a TLS file that is missing, a disk that is full
+        outcome = Outcome(False, Layer.LOCAL, network_failure(error), str(error))
+        observation = begin(parsed.command, getattr(parsed, "peer", "") or "").end(outcome)
+    except KeyboardInterrupt:
+        observation = begin(parsed.command).end(Outcome(False, Layer.LOCAL, "interrupted"))
     sys.stdout.write(observation_text(observation) + "\n")
     sys.stdout.flush()
     return 0 if observation.ok else 1
@@ -67,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _stop(signum: int, frame: FrameType | None) -> None:
     del signum, frame
-    raise SystemExit(0)
+    raise KeyboardInterrupt
 
 
 def find_operation(kind: str, command: str) -> Callable[[Home, argparse.Namespace], Observation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+from contextlib import closing
 
 from pacslab.devices import messages as hl7_messages
 from pacslab.devices import mllp
@@ -35,7 +36,8 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
 def messages(home: Home, arguments: argparse.Namespace) -> Observation:
     """`device messages`: every message that was accepted, oldest first."""
     del arguments
-    kept = _store(home).kept()
+    with closing(_store(home)) as store:
+        kept = store.kept()
     return begin("messages").end(DONE, messages=kept, count=len(kept))
 
 

@@ -20,6 +20,7 @@ from pacslab.devices.observing import Outcome, begin, say, wait_forever
 from pacslab.model.device import Layer, Observation, Peer
 from pacslab.model.dicom import DIMSE_APPLICATIONS, Operation
 
+SSHD = ("/usr/sbin/sshd", "-D", "-e", "-f")
 GREETING_TRIES = 5
 GREETING_PAUSE_S = 2.0
 SUCCESS = 0x0000
@@ -42,7 +43,7 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
 
 
 def _watch_sshd(home: Home) -> Outcome:
-    sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(home.sshd_config)])
+    sshd = subprocess.Popen([*SSHD, str(home.sshd_config)])
     try:
         code = sshd.wait()
     except KeyboardInterrupt:

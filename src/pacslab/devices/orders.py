@@ -56,6 +56,10 @@ class Store:
         with self._sql:
             self._sql.executescript(_SCHEMA)
 
+    def close(self) -> None:
+        """Close the file."""
+        self._sql.close()
+
     def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         # No commit here: what one message or one step changes is committed as a whole by its method.
         with self._lock:

@@ -26,6 +26,7 @@ class Instance:
     transfer_syntax: str
     pixel_sha256: str | None  # None: it has no pixel data
     size_bytes: int
+    sound: bool  # can go out byte by byte: its meta information agrees, and its length is even (PS3.5 7.1.1)
 
 
 def read_instance(path: Path) -> Instance:
@@ -40,8 +41,8 @@ def read_instance(path: Path) -> Instance:
     except (InvalidDicomError, EOFError, KeyError) as error:
         raise ValueError(f"not a DICOM file: {error}") from error
     meta = dataset.file_meta
-    if "SOPInstanceUID" not in dataset or "TransferSyntaxUID" not in meta:
-        raise ValueError("no SOP Instance UID or no transfer syntax")
+    if "SOPInstanceUID" not in dataset or "SOPClassUID" not in dataset or "TransferSyntaxUID" not in meta:
+        raise ValueError("no SOP class or instance UID, or no transfer syntax")
     pixels = dataset.get_item("PixelData").value if "PixelData" in dataset else None
     return Instance(
         path=path,
@@ -51,7 +52,14 @@ def read_instance(path: Path) -> Instance:
         transfer_syntax=str(meta.TransferSyntaxUID),
         pixel_sha256=hashlib.sha256(pixels).hexdigest() if pixels is not None else None,
         size_bytes=path.stat().st_size,
+        sound=path.stat().st_size % 2 == 0 and _agrees(dataset),
     )
+
+
+def _agrees(dataset: pydicom.FileDataset) -> bool:
+    meta = dataset.file_meta
+    said = (meta.get("MediaStorageSOPClassUID"), meta.get("MediaStorageSOPInstanceUID"))
+    return said == (dataset.SOPClassUID, dataset.SOPInstanceUID)
 
 
 def list_files(paths: list[Path]) -> list[Path]:

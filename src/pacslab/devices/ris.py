@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -172,15 +173,16 @@ def _change(uid: str, change_: Dataset, store: Store) -> int:
 def orders(home: Home, arguments: argparse.Namespace) -> Observation:
     """`device orders`: every order with its patient and status."""
     del arguments
-    listed = [
-        {**asdict(entry.order), **asdict(entry.patient), "status": entry.status} for entry in store_of(home).entries()
-    ]
+    with closing(store_of(home)) as store:
+        entries = store.entries()
+    listed = [{**asdict(entry.order), **asdict(entry.patient), "status": entry.status} for entry in entries]
     return begin("orders").end(DONE, orders=listed, count=len(listed))
 
 
 def result(home: Home, arguments: argparse.Namespace) -> Observation:
     """`device result PEER`: report an order, ORU^R01, or tell its status only, ORM^O01."""
-    entry = store_of(home).entry(arguments.accession)
+    with closing(store_of(home)) as store:
+        entry = store.entry(arguments.accession)
     if entry is None:
         raise UsageError(f"no order with accession number {arguments.accession}: `device orders` lists them")
     sender = Sender(home.device.node, arguments.target.node)

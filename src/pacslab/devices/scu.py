@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pydicom
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.status import code_to_category
@@ -105,7 +106,8 @@ def contexts_of(instances: Sequence[Instance]) -> list[PresentationContext]:
 
 
 def _store(line: Call, instance: Instance, number: int) -> Outcome:
-    _, outcome = line.ask(line.association.send_c_store, instance.path, msg_id=number % 65535 + 1)
+    content = instance.path if instance.sound else pydicom.dcmread(instance.path)
+    _, outcome = line.ask(line.association.send_c_store, content, msg_id=number % 65535 + 1)
     if outcome.layer is Layer.DIMSE and outcome.status.startswith("0x"):
         # PS3.4 B.2.3: a warning (0xB000 ...) means stored.
         stored = code_to_category(int(outcome.status, 16)) in {"Success", "Warning"}
