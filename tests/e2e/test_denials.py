@@ -72,7 +72,7 @@ def test_the_untouched_lab_verifies(reference: RunningLab) -> None:
     assert accounting["sent"] == accounting["arrived"] + accounting["dropped"]
     assert accounting["lost"] == 0
     assert {r["check"] for r in run["results"]} == {
-        "REACH-01", "REACH-02", "DICOM-01", "DICOM-02", "DICOM-03", "DICOM-04", "DICOM-05",
+        "REACH-01", "REACH-02", "REACH-03", "DICOM-01", "DICOM-02", "DICOM-03", "DICOM-04", "DICOM-05",
     }  # fmt: skip
 
 

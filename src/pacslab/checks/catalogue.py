@@ -19,6 +19,12 @@ REACH_DENIED = Check(
     "What no flow permits does not reach the other node, and the firewall's own log accounts for it.",
     ("CSF 2.0 PR.IR-01", "SP 800-53 SC-7(5)", "IEC 62443-3-3 SR 5.2 RE1", "HICP 6.M.A"),
 )
+REACH_ACCOUNTED = Check(
+    "REACH-03",
+    "reach",
+    "Every probe is accounted for: sent = arrived + dropped, and the firewall's counters advanced by what was dropped.",
+    ("SP 800-53 AU-12", "CSF 2.0 DE.CM-01"),
+)
 DICOM_ECHO = Check(
     "DICOM-01", "dicom", "A declared C-ECHO succeeds from the initiator's own seat.", ("PS3.7 9.1.5", "PS3.4 A")
 )
@@ -41,6 +47,7 @@ DICOM_GET = Check(
 CATALOGUE: tuple[Check, ...] = (
     REACH_ALLOWED,
     REACH_DENIED,
+    REACH_ACCOUNTED,
     DICOM_ECHO,
     DICOM_STORE,
     DICOM_FIND,

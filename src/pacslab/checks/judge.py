@@ -9,7 +9,7 @@ from pacslab.model.dicom import Operation
 from pacslab.model.fabric import Connect, Control, Fate, ProbeReport, Reply
 from pacslab.model.plan import Flow, PlannedNode
 from pacslab.model.ruleset import LOG_PREFIX
-from pacslab.model.verdict import Result, Verdict
+from pacslab.model.verdict import Accounting, Result, Verdict
 
 
 def judge_reach(
@@ -41,6 +41,24 @@ def judge_reach(
         conduit=flow.conduit if flow else "",
         origin=flow.origin if flow else None,
         attempts=max(1, report.connect_attempts),
+    )
+
+
+def judge_accounting(accounting: Accounting) -> Result:
+    """Judge the sweep's books: what does not add up leaves everything in doubt, and never counts as a denial."""
+    a = accounting
+    closes = a.sent == a.arrived + a.dropped and a.lost == 0
+    counted = a.counted_drops >= a.dropped
+    return Result(
+        check=catalogue.REACH_ACCOUNTED.id,
+        verdict=Verdict.PASS if closes and counted else Verdict.INCONCLUSIVE,
+        source="fabric",
+        destination="fabric",
+        service="sweep",
+        expected="sent = arrived + dropped <= counted drops",
+        observed=f"{a.sent} sent, {a.arrived} arrived, {a.dropped} dropped, {a.lost} lost, {a.counted_drops} counted",
+        evidence=a.notes,
+        reason="" if closes and counted else "the books do not close, so some denial may not be the firewall's",
     )
 
 

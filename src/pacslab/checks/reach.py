@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pacslab.checks.judge import judge_reach
+from pacslab.checks.judge import judge_accounting, judge_reach
 from pacslab.compiler.expectations import Expectation, expectations
 from pacslab.engine.converge import plugs
 from pacslab.engine.docker_values import Running
@@ -31,7 +31,7 @@ def sweep(fabric: Fabric, plan: Plan, running: Iterable[Running], progress: Prog
 def judge(plan: Plan, report: SweepReport) -> tuple[Result, ...]:
     """A verdict for every expectation; a probe that nobody reported on is not forgotten."""
     reports = {(p.probe.source, p.probe.destination, p.probe.protocol, p.probe.port): p for p in report.probes}
-    controls = {(control.node, control.port): control for control in report.controls}
+    controls = {(control.node, control.protocol, control.port): control for control in report.controls}
     nodes = {node.name: node for node in plan.nodes}
     names = {(n.name, s.protocol, s.port): s.name for n in plan.nodes for s in n.services}
     results = []
@@ -39,14 +39,23 @@ def judge(plan: Plan, report: SweepReport) -> tuple[Result, ...]:
         key = (expected.source, expected.destination, expected.protocol, expected.port)
         service = names.get(key[1:], f"{expected.port}/{expected.protocol.value}")
         found = reports.get(key) or ProbeReport(_probe(expected), Fate.UNSENT)
-        control = controls.get((expected.destination, expected.port))
+        control = controls.get((expected.destination, expected.protocol, expected.port))
         results.append(judge_reach(expected, found, control, nodes[expected.source], service))
-    return tuple(results)
+    return (*results, judge_accounting(accounting(report)))
 
 
 def accounting(report: SweepReport) -> Accounting:
     """Where all the probes ended."""
-    return Accounting(report.sent, report.arrived, report.dropped, report.lost, report.counted_drops, report.elapsed_s)
+    return Accounting(
+        sent=report.sent,
+        arrived=report.arrived,
+        dropped=report.dropped,
+        lost=report.lost,
+        counted_drops=report.counted_drops,
+        foreign_drops=report.foreign_drops,
+        elapsed_s=report.elapsed_s,
+        notes=report.notes,
+    )
 
 
 def _probe(expectation: Expectation) -> Probe:

@@ -15,6 +15,7 @@ from typer.exceptions import Abort, TyperException
 
 from pacslab import __version__
 from pacslab.cli import (
+    copy,
     doctor,
     down,
     exec_,
@@ -46,6 +47,7 @@ app.add_typer(images.app, name="images")
 app.command("up")(up.up)
 app.command("status")(status.status)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_.exec_)
+app.command("copy")(copy.copy)
 app.command("logs")(logs.logs)
 app.command("verify")(verify.verify)
 app.command("down")(down.down)

@@ -54,8 +54,10 @@ class Accounting:
     arrived: int
     dropped: int
     lost: int
-    counted_drops: int
+    counted_drops: int  # how far the firewall's deny counters advanced meanwhile
+    foreign_drops: int  # of them, what was not about the sweep's own probes
     elapsed_s: float
+    notes: tuple[str, ...] = ()  # whole sentences about what weakens the evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def _truth_table(run: Run, plan: Plan) -> Table:
     zone = {node.name: node.zone for node in plan.nodes}
     cells: dict[tuple[str, str], Counter[str]] = {}
     for result in run.results:
-        if result.check.startswith("REACH"):
+        if result.check.startswith("REACH") and result.source in zone:
             word = result.verdict.value
             if result.verdict is Verdict.PASS:
                 word = "allowed" if result.conduit else "denied"
@@ -62,7 +62,7 @@ def _cell(counts: Counter[str] | None) -> Text:
 
 def _by_check(run: Run, checks: dict[str, Check]) -> Table:
     table = Table("check", "pass", "fail", "unclear", "skipped", "requirement", box=None, pad_edge=False)
-    for identity in dict.fromkeys(result.check for result in run.results):
+    for identity in sorted({result.check for result in run.results}):
         counts = Counter(result.verdict for result in run.results if result.check == identity)
         cells = [
             Text(str(counts[verdict]), style=_STYLE[verdict] if counts[verdict] else "dim")
