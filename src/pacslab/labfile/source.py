@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pacslab.model.lab import Origin
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML 1.1 4.1.4: what ends a line
 
 Loc = tuple[str | int, ...]
 
@@ -79,26 +81,27 @@ def parse(data: bytes, name: str, path: Path | None = None) -> Source:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        hint = "save it as UTF-8" + (" (it looks like Latin-1)" if data[error.start] >= 0xA0 else "")
-        raise _refuse(
-            "not-utf-8", f"byte 0x{data[error.start]:02x} is not UTF-8", hint, Origin(name, line, column)
-        ) from None
+        byte = error.object[error.start]  # not data[...]: a byte order mark is counted in one and not the other
+        hint = "save it as UTF-8" + (" (it looks like Latin-1)" if byte >= 0xA0 else "")
+        origin = _after(name, error.object[: error.start].decode())
+        raise _refuse("not-utf-8", f"byte 0x{byte:02x} is not UTF-8", hint, origin) from None
     builder = _Builder(name)
     try:
         for event in _events(text):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        origin = _marked(name, error.problem_mark or error.context_mark)
-        begun = _marked(name, error.context_mark)
+        end = _after(name, text)  # the parser counts a line more when the last one has no end
+        origin = min(end, _marked(name, error.problem_mark or error.context_mark))
+        begun = min(end, _marked(name, error.context_mark))
         problem = (error.problem or "not YAML").strip()
         related = () if error.context_mark is None or begun == origin else (begun,)
         hint = _yaml_hint(problem, text, origin)
         raise _refuse("not-yaml", f"not YAML: {problem}", hint, origin, *related) from None
-    except yaml.YAMLError as error:
-        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
-        raise _refuse("not-yaml", f"not YAML: {str(error).splitlines()[0]}", "", Origin(name, line)) from None
+    except yaml.reader.ReaderError as error:
+        character = chr(error.character)
+        origin = _after(name, text.partition(character)[0])
+        message = f"the character {character!r} may not stand in YAML"
+        raise _refuse("not-yaml", message, "take it out, or write it as an escape in double quotes", origin) from None
     return Source(name, path or Path(name), builder.root, builder.places, builder.keys)
 
 
@@ -213,6 +216,12 @@ class _Builder:
 def _marked(name: str, mark: Any) -> Origin:
     """The place of the parser's mark, which counts from zero."""
     return Origin(name, mark.line + 1, mark.column + 1) if mark else Origin(name)
+
+
+def _after(name: str, text: str) -> Origin:
+    """The place that follows the beginning `text` of a file."""
+    lines = _BREAK.split(text)
+    return Origin(name, len(lines), len(lines[-1]) + 1)
 
 
 def _refuse(code: str, message: str, hint: str, origin: Origin, *related: Origin) -> LabFileError:

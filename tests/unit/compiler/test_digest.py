@@ -73,7 +73,7 @@ def test_the_same_files_elsewhere(copy: Path, reference: Plan) -> None:
         (
             "zones/pacs-core.yaml",
             "from: clinical/reading-1\n    to: pacs\n",
-            "from: [clinical/reading-1, clinical/ris]\n    to: pacs\n",
+            "from: clinical/ris\n    to: pacs\n",
         ),
         ("zones/pacs-core.yaml", "[C-ECHO, C-FIND, C-MOVE]", "[C-ECHO, C-FIND, C-MOVE, C-STORE]"),
         ("zones/pacs-core.yaml", "    forward: [archive/vna]\n", ""),
