@@ -68,6 +68,7 @@ class Wire(AssociationSocket):
         self._target = target
         self._context = context
         self.ended: Outcome | None = None
+        self.given_up = False  # we aborted: that the peer then closes explains nothing
         self._late: Outcome | None = None
         self._mute = False  # the peer no longer listens: what it said last is still to be read
 
@@ -145,7 +146,9 @@ class Wire(AssociationSocket):
         connection.close()
 
     def recv(self, nr_bytes: int) -> bytearray:
-        """Read that many bytes; remembers who closed the connection, and how."""
+        """Read that many bytes; remembers who closed the connection, and how, unless we gave up first."""
+        if self.given_up:
+            return super().recv(nr_bytes)
         try:
             data: bytearray = super().recv(nr_bytes)
         except ssl.SSLError as error:
@@ -185,6 +188,7 @@ class Call:
         self.wire = wire
         self._refusal: Outcome | None = None
         association.bind(evt.EVT_PDU_RECV, self._on_pdu)
+        association.bind(evt.EVT_PDU_SENT, self._on_sent)
 
     def _on_pdu(self, event: Any) -> None:
         match event.pdu:
@@ -197,6 +201,10 @@ class Call:
                 who = "the peer's application" if pdu.source == 0 else "the peer's protocol machine"
                 code = f"{pdu.source}/{pdu.reason_diagnostic}"
                 self._refusal = Outcome(False, Layer.ASSOCIATION, f"A-ABORT {code}", f"aborted by {who}")
+
+    def _on_sent(self, event: Any) -> None:
+        if isinstance(event.pdu, A_ABORT_RQ):
+            self.wire.given_up = True
 
     @property
     def established(self) -> bool:

@@ -146,6 +146,40 @@ def test_time_out_of_the_operation(caller: World, monkeypatch: pytest.MonkeyPatc
         assert echo(caller, port) == (1, Layer.DIMSE, "timed out")
 
 
+@pytest.fixture
+def slow_to_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave a peer time to close after our own A-ABORT, before we look again: its close must not be blamed."""
+    send = association.Wire.send
+
+    def send_and_linger(self: association.Wire, bytestream: bytes) -> None:
+        send(self, bytestream)
+        if bytestream[:1] == association.A_ABORT_TYPE:
+            time.sleep(0.3)
+
+    monkeypatch.setattr(association.Wire, "send", send_and_linger)
+
+
+@pytest.mark.usefixtures("slow_to_close")
+def test_a_peer_that_closes_upon_our_own_abort_still_timed_out(caller: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pacslab.devices.scu.call", short_call)
+
+    def handler(event: evt.Event) -> int:
+        del event
+        time.sleep(1.5)
+        return 0
+
+    with answering(handler) as port:
+        assert echo(caller, port) == (1, Layer.DIMSE, "timed out")
+    monkeypatch.setattr(association, "ANSWER_TIMEOUT_S", 0.4)
+
+    def hang_up_on_abort(line: socket.socket) -> None:
+        line.recv(65536)  # the request
+        line.recv(65536)  # our A-ABORT
+
+    with behaving(hang_up_on_abort) as port:
+        assert echo(caller, port) == (1, Layer.ASSOCIATION, "timed out")
+
+
 def short_call(*arguments: object, **options: object) -> object:
     return association.call(*arguments, **{**options, "timeout_s": 0.4})  # type: ignore[arg-type]
 
@@ -212,14 +246,17 @@ def test_an_abort_amid_a_transfer_is_not_lost_in_a_full_socket(caller: World) ->
         accept(line)
         line.recv(100)
         line.sendall(bytes([7, 0, 0, 0, 0, 4, 0, 0, 0, 0]))
-        time.sleep(2)
+        over.wait(20)  # neither reads nor closes: only the A-ABORT itself can end it soon
 
+    over = threading.Event()
     started = time.monotonic()
     with behaving(refuse) as port:
         code, seen = caller.run("send", "x", made.facts["folder"], "--address", "127.0.0.1", "--port", str(port))
     assert (code, seen.layer, seen.status) == (1, Layer.ASSOCIATION, "A-ABORT 0/0")
+    took_s = time.monotonic() - started
+    over.set()
     assert (seen.facts["failed"], seen.facts["not_sent"]) == (1, 1)
-    assert time.monotonic() - started < 5
+    assert took_s < 5
 
 
 def accept(line: socket.socket) -> None:
