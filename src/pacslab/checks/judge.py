@@ -47,7 +47,7 @@ def judge_reach(
 def judge_accounting(accounting: Accounting) -> Result:
     """Judge the sweep's books: what does not add up leaves everything in doubt, and never counts as a denial."""
     a = accounting
-    closes = a.sent == a.arrived + a.dropped and a.lost == 0
+    closes = 0 < a.sent == a.arrived + a.dropped and a.lost == 0
     counted = a.counted_drops >= a.dropped
     return Result(
         check=catalogue.REACH_ACCOUNTED.id,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -96,8 +95,10 @@ class State:
                 entry.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
-            (self.folder.parent / ".gitignore").unlink(missing_ok=True)
-            self.folder.parent.rmdir()
+            ignore = self.folder.parent / ".gitignore"
+            if [*self.folder.parent.iterdir()] == [ignore]:  # other labs' secrets still want it
+                ignore.unlink()
+                self.folder.parent.rmdir()
 
     @contextlib.contextmanager
     def held(self, command: str) -> Iterator[None]:
@@ -120,7 +121,7 @@ class State:
                     hint="wait until it ends, or end it",
                 ) from None
             file.truncate(0)
-            file.write(json.dumps({"command": command, "pid": os.getpid()}))
+            file.write(f"pacslab {command}, process {os.getpid()}")
             file.flush()
             try:
                 yield

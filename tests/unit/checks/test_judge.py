@@ -7,13 +7,13 @@ from ipaddress import IPv4Address
 import pytest
 
 from pacslab.checks import catalogue
-from pacslab.checks.judge import judge_operation, judge_reach
+from pacslab.checks.judge import judge_accounting, judge_operation, judge_reach
 from pacslab.compiler.expectations import Expectation
 from pacslab.model.device import Layer, Observation
 from pacslab.model.dicom import Operation, Protocol
 from pacslab.model.fabric import Connect, Control, Fate, Probe, ProbeReport, Reply
 from pacslab.model.plan import Flow, Plan
-from pacslab.model.verdict import Result, Verdict
+from pacslab.model.verdict import Accounting, Result, Verdict
 
 PASS, FAIL, UNCLEAR = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 OWN = IPv4Address("198.18.10.10")
@@ -191,6 +191,27 @@ def test_operations(
     assert (result.check, result.verdict, result.observed, result.reason) == ("DICOM-01", expected, observed, trouble)
 
 
+@pytest.mark.parametrize(
+    ("sent", "arrived", "dropped", "lost", "counted", "expected"),
+    [
+        (10, 4, 6, 0, 6, PASS),
+        (10, 4, 6, 0, 9, PASS),  # others were dropped meanwhile
+        (10, 10, 0, 0, 0, PASS),
+        (0, 0, 0, 0, 0, UNCLEAR),  # nothing was sent, nothing is proved
+        (10, 4, 5, 1, 5, UNCLEAR),
+        (10, 4, 5, 0, 5, UNCLEAR),
+        (10, 4, 6, 0, 5, UNCLEAR),  # the log says more than the firewall counted
+        (10, 5, 6, 0, 6, UNCLEAR),
+    ],
+)
+def test_the_books_of_a_sweep(
+    sent: int, arrived: int, dropped: int, lost: int, *, counted: int, expected: Verdict
+) -> None:
+    result = judge_accounting(Accounting(sent, arrived, dropped, lost, counted, 0, 1.0))
+    assert (result.check, result.verdict) == ("REACH-03", expected)
+    assert bool(result.reason) is (expected is UNCLEAR)
+
+
 def test_check_ids_are_unique_and_each_has_a_requirement_and_references() -> None:
     ids = [check.id for check in catalogue.CATALOGUE]
     assert len(ids) == len(set(ids))
@@ -207,6 +228,7 @@ def test_check_ids_are_never_given_away() -> None:
     assert {check.id: check.suite for check in catalogue.CATALOGUE} == {
         "REACH-01": "reach",
         "REACH-02": "reach",
+        "REACH-03": "reach",
         "DICOM-01": "dicom",
         "DICOM-02": "dicom",
         "DICOM-03": "dicom",

@@ -1,5 +1,6 @@
 """A sweep's report to one result for every expectation: what nobody reported on is not forgotten."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from pacslab.checks.reach import accounting, judge
@@ -33,7 +34,7 @@ def _report(plan: Plan, source: str, destination: str, port: int, *, allowed: bo
 
 def test_a_lab_as_planned_passes_in_every_pair_and_port(minimal: Plan) -> None:
     results = judge(minimal, _perfect(minimal))
-    assert len(results) == 3 * 2 * len(minimal.ports)
+    assert len(results) == 3 * 2 * len(minimal.ports) + 1  # and the sweep's books
     assert {result.verdict for result in results} == {Verdict.PASS}
 
 
@@ -49,13 +50,13 @@ def test_services_are_named_and_other_ports_are_numbers(minimal: Plan) -> None:
 
 def test_an_empty_report_proves_nothing(minimal: Plan) -> None:
     results = judge(minimal, SweepReport((), (), 0, 0, 0, 0, 0, 0.0))
-    assert len(results) == 3 * 2 * len(minimal.ports)
+    assert len(results) == 3 * 2 * len(minimal.ports) + 1
     assert {result.verdict for result in results} == {Verdict.INCONCLUSIVE}
 
 
 def test_one_missing_probe_is_one_doubt(minimal: Plan) -> None:
     perfect = _perfect(minimal)
-    report = SweepReport(perfect.probes[1:], perfect.controls, 0, 0, 0, 0, 0, 0.0)
+    report = replace(perfect, probes=perfect.probes[1:])
     verdicts = [result.verdict for result in judge(minimal, report)]
     assert verdicts.count(Verdict.INCONCLUSIVE) == 1
     assert verdicts.count(Verdict.PASS) == len(verdicts) - 1
@@ -64,7 +65,7 @@ def test_one_missing_probe_is_one_doubt(minimal: Plan) -> None:
 def test_one_missing_control_spoils_the_denials_of_that_node_and_port(minimal: Plan) -> None:
     perfect = _perfect(minimal)
     controls = tuple(control for control in perfect.controls if (control.node, control.port) != ("vendor-1", 22))
-    results = judge(minimal, SweepReport(perfect.probes, controls, 0, 0, 0, 0, 0, 0.0))
+    results = judge(minimal, replace(perfect, controls=controls))
     doubtful = [(r.source, r.destination, r.service) for r in results if r.verdict is not Verdict.PASS]
     assert doubtful == [("ct-1", "vendor-1", "22/tcp"), ("pacs", "vendor-1", "22/tcp")]
 
