@@ -134,4 +134,5 @@ def test_a_dead_archive_is_never_called_blocked(reference: RunningLab) -> None:
     finally:
         repaired = reference("up")
         assert repaired.exit_code == 0, str(repaired)
-    assert _verify(reference, "--only", "reach")[0] == 0
+    assert reference.device("pacs", "studies")["studies"], "the archive lost its images with its process"
+    assert _verify(reference)[0] == 0

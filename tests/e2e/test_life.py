@@ -69,6 +69,7 @@ def test_down_finds_a_lab_whose_file_is_gone_by_its_path(images: None, tmp_path:
     file.unlink()
     assert pacslab("down", str(file)).exit_code == 0
     assert containers("e2e-orphan") == []
+    assert Docker.connect().volumes(lab="e2e-orphan") == ()
 
 
 def test_a_taken_name_is_refused(images: None, tmp_path: Path) -> None:

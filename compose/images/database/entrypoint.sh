@@ -1,10 +1,11 @@
 #!/bin/sh
-# /etc/pacslab/{init.sql,postgresql.conf,pg_hba.conf} -> a running PostgreSQL; init.sql is applied once.
+# /etc/pacslab/{init.sql,postgresql.conf,pg_hba.conf} -> a running PostgreSQL; init.sql is applied when it is new.
 set -eu
 CONFIGURATION=/etc/pacslab
 APPLIED="$PGDATA/pacslab-init-applied"
 
-if [ -f "$CONFIGURATION/init.sql" ] && [ ! -e "$APPLIED" ]; then
+wanted=$(sha256sum <"$CONFIGURATION/init.sql" 2>/dev/null || true)
+if [ -n "$wanted" ] && [ "$wanted" != "$(cat "$APPLIED" 2>/dev/null || true)" ]; then
     # A server that nobody but this script can reach: a socket in a directory of mode 0700, no TCP.
     private=$(mktemp -d)
     echo "local all postgres trust" > "$private/pg_hba.conf"
@@ -20,7 +21,7 @@ if [ -f "$CONFIGURATION/init.sql" ] && [ ! -e "$APPLIED" ]; then
     fi
     pg_ctl stop --wait --mode=fast --silent
     rm -r "$private"
-    touch "$APPLIED"
+    printf '%s\n' "$wanted" >"$APPLIED"
 fi
 
 exec postgres -D "$PGDATA" -c config_file="$CONFIGURATION/postgresql.conf" -c hba_file="$CONFIGURATION/pg_hba.conf"

@@ -20,7 +20,7 @@ def down(
     everything: Annotated[bool, typer.Option("--all", help="Every lab on this engine.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Remove a lab: its containers, cables, rules and secrets. Reports stay."""
+    """Remove a lab: its containers, cables, rules, data and secrets. Reports stay."""
     if (lab is None) == (not everything):
         raise PacslabError("name one lab, or say --all", exit_code=Exit.USAGE)
     docker = Docker.connect()
@@ -29,8 +29,9 @@ def down(
         removed = engine.down(docker, name, report)
     if json:
         print_json(removed)
-    elif removed.containers:
-        say(f"removed {', '.join(removed.labs)}: {len(removed.containers)} containers")
+    elif removed.containers or removed.volumes:
+        counts = f"{len(removed.containers)} containers, {len(removed.volumes)} volumes"
+        say(f"removed {', '.join(removed.labs) or name or 'what was left'}: {counts}")
     else:
         say(f"nothing of {name or 'any lab'} is running")
 

@@ -46,7 +46,13 @@ def up(
         say(f"warning: the posture is {target.plan.posture.value}: the policy is not enforced in full")
 
 
-_PAST = {Action.CREATE: "created", Action.REPLACE: "replaced", Action.REMOVE: "removed", Action.KEEP: "kept"}
+_PAST = {
+    Action.CREATE: "created",
+    Action.REPLACE: "replaced",
+    Action.START: "started again",
+    Action.REMOVE: "removed",
+    Action.KEEP: "kept",
+}
 
 
 def _document(done: converge.UpReport) -> dict[str, object]:

@@ -72,6 +72,7 @@ def _container(seat: Seat, hosts: tuple[tuple[str, str], ...]) -> Container:
         sysctls=_NODE_SYSCTLS,
         extra_hosts=hosts,
         files=parts.files,
+        keeps_data=parts.keeps_data,
         memory_bytes=parts.memory_bytes,
         pids=parts.pids,
     )

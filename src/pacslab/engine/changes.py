@@ -15,6 +15,7 @@ class Action(StrEnum):
 
     CREATE = "create"
     REPLACE = "replace"
+    START = "start"
     REMOVE = "remove"
     KEEP = "keep"
 
@@ -60,5 +61,5 @@ def _change(container: Container, present: Running | None, wanted: str) -> Chang
         )
     if not present.running:
         reason = f"it is {present.state} (exit code {present.exit_code})"
-        return Change(Action.REPLACE, container.node, container.name, reason)
+        return Change(Action.START, container.node, container.name, reason)
     return Change(Action.KEEP, container.node, container.name, "as planned")

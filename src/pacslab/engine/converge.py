@@ -85,7 +85,8 @@ def _up(docker: Docker, plan: Plan, state: State, journey: _Journey) -> UpReport
 
     gone = {Action.REMOVE, Action.REPLACE}
     _remove(docker, [change.name for change in prepared.changes if change.action in gone])
-    running = (*prepared.kept, *_start_all(docker, prepared.jobs, journey))
+    started = tuple(docker.start(container.id) for container in prepared.stopped)
+    running = (*prepared.kept, *started, *_start_all(docker, prepared.jobs, journey))
     journey.stage("containers")
 
     fabric = Fabric(docker, plan.fabric.name)
@@ -141,6 +142,8 @@ def _undo(docker: Docker, state: State, journey: _Journey) -> None:
     try:
         _remove(docker, journey.made)
         if journey.made and not docker.list(lab=state.folder.name):
+            for volume in docker.volumes(lab=state.folder.name):
+                docker.remove_volume(volume)
             state.forget()
     except (PacslabError, KeyboardInterrupt) as error:
         left = ", ".join(journey.made)

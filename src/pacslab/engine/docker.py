@@ -25,6 +25,7 @@ from pacslab.engine.docker_errors import build_failure, error_of, refusal, unrea
 from pacslab.engine.docker_files import archive
 from pacslab.engine.docker_values import (
     LAB,
+    NODE,
     PREFERRED_API,
     EngineInfo,
     Executed,
@@ -36,6 +37,7 @@ from pacslab.engine.docker_values import (
     read_info,
 )
 from pacslab.errors import PacslabError
+from pacslab.model.device import DATA_DIR
 from pacslab.model.plan import Container, File
 
 ANSWER_TIMEOUT_S = 120  # an engine on a busy disk takes its time to create and remove
@@ -248,6 +250,22 @@ class Docker:
             except docker.errors.NotFound:
                 return None
 
+    def volumes(self, *, lab: str | None = None) -> tuple[str, ...]:
+        """The names of a lab's volumes, or of every lab's."""
+        label = LAB if lab is None else f"{LAB}={lab}"
+        with _saying("list the lab's volumes"):
+            found = self._api.volumes(filters={"label": label})
+        return tuple(sorted(volume["Name"] for volume in found["Volumes"] or ()))
+
+    def remove_volume(self, name: str) -> bool:
+        """Remove a volume and its data; say whether it was there."""
+        with _saying(f"remove volume {name}"):
+            try:
+                self._api.remove_volume(name, force=True)
+            except docker.errors.NotFound:
+                return False
+            return True
+
     def names(self) -> frozenset[str]:
         """The names of all containers of the engine, whoever made them."""
         with _saying("list the engine's containers"):
@@ -331,6 +349,7 @@ class Docker:
                 network_mode="none",
                 cap_drop=["ALL"],
                 security_opt=security,
+                mounts=[self._data_volume(container.name, labels)] if container.keeps_data else [],
                 sysctls=dict(container.sysctls),
                 extra_hosts=dict(container.extra_hosts),
                 mem_limit=container.memory_bytes or None,
@@ -357,6 +376,11 @@ class Docker:
                     self._api.remove_container(identity, v=True, force=True)
                 raise
             return identity
+
+    def _data_volume(self, name: str, labels: Mapping[str, str]) -> docker.types.Mount:
+        """The volume of that name, made if it is not there; one that is there keeps its data."""
+        self._api.create_volume(name, labels={LAB: labels[LAB], NODE: labels[NODE]})
+        return docker.types.Mount(target=DATA_DIR, source=name, type="volume")
 
     def _present(self, tag: str) -> Image:
         image = self.image(tag)

@@ -19,10 +19,11 @@ class DownReport:
 
     labs: tuple[str, ...]
     containers: tuple[str, ...]
+    volumes: tuple[str, ...]
 
 
 def down(docker: Docker, lab: str | None, progress: Callable[[str, int, int], None]) -> DownReport:
-    """Remove a lab's containers, or every lab's; their namespaces and cables go with them.
+    """Remove a lab's containers, or every lab's; their namespaces, cables and data go with them.
 
     The fabric goes first: from then on no packet passes between the nodes that are left. Secrets and plan in the
     lab's state are removed too, where the state is on this machine; reports stay.
@@ -42,6 +43,9 @@ def down(docker: Docker, lab: str | None, progress: Callable[[str, int, int], No
                 future.result()
                 done += 1
                 progress("containers", done, len(found))
+    volumes = docker.volumes(lab=lab)
+    for volume in volumes:
+        docker.remove_volume(volume)
     for home in {container.home for container in found if container.home}:
         State(Path(home)).forget()
-    return DownReport(tuple(sorted({c.lab for c in found})), tuple(c.name for c in found))
+    return DownReport(tuple(sorted({c.lab for c in found})), tuple(c.name for c in found), volumes)

@@ -32,6 +32,7 @@ class Prepared:
 
     changes: tuple[Change, ...]
     jobs: tuple[Job, ...]
+    stopped: tuple[Running, ...]  # as planned, but not running
     kept: tuple[Running, ...]
 
 
@@ -53,8 +54,12 @@ def prepare(docker: Docker, plan: Plan, state: State) -> Prepared:
         Job(wanted[name], _labels(plan, wanted[name], state, specs[name]), _files(plan, wanted[name], vault))
         for name in made
     )
-    keeping = {change.name for change in decided if change.action is Action.KEEP}
-    return Prepared(decided, tuple(jobs), tuple(container for container in running if container.name in keeping))
+    return Prepared(decided, tuple(jobs), _those(running, decided, Action.START), _those(running, decided, Action.KEEP))
+
+
+def _those(running: tuple[Running, ...], decided: tuple[Change, ...], action: Action) -> tuple[Running, ...]:
+    names = {change.name for change in decided if change.action is action}
+    return tuple(container for container in running if container.name in names)
 
 
 def _images(docker: Docker, plan: Plan) -> dict[str, str]:

@@ -19,8 +19,20 @@ ssl_cert_file = '/etc/pacslab/tls/certificate.pem'
 ssl_key_file = '/etc/pacslab/tls/key.pem'
 ssl_ca_file = '/etc/pacslab/tls/ca.pem'
 ssl_min_protocol_version = 'TLSv1.2'
+# An archive that died holds its lock on the index until the server notices: seconds, not the kernel's two hours.
+tcp_keepalives_idle = 2
+tcp_keepalives_interval = 1
+tcp_keepalives_count = 3
 log_connections = on
 log_destination = 'stderr'
+"""
+
+
+# Applied again whenever it changes, so each statement says what shall be, not what shall be done.
+_INIT = """\
+SELECT 'CREATE ROLE {name}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}')\\gexec
+ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{secret}';
+SELECT 'CREATE DATABASE {name} OWNER {name}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}')\\gexec
 """
 
 
@@ -38,6 +50,7 @@ def _parts(seat: Seat) -> Parts:
             File("/etc/pacslab/init.sql", "".join(_init(flow) for flow in flows), 0o400),
             *tls_files(seat.node),
         ),
+        keeps_data=True,
     )
 
 
@@ -49,10 +62,7 @@ def _hba(flow: Flow) -> str:
 def _init(flow: Flow) -> str:
     name = role(flow.source)
     secret = password(f"database/{flow.source}")
-    return (
-        f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{secret}';\n"
-        f"CREATE DATABASE {name} OWNER {name};\n"
-    )
+    return _INIT.format(name=name, secret=secret)
 
 
 KIND = Kind(

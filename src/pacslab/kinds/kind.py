@@ -103,6 +103,7 @@ class Parts:
     files: tuple[File, ...] = ()
     command: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    keeps_data: bool = False  # its data directory outlives the container, until `down`
     memory_bytes: int = 512 * MIB
     pids: int = 256
 

@@ -16,7 +16,7 @@ def _services(node: Node) -> tuple[Service, ...]:
 
 
 def _parts(seat: Seat) -> Parts:
-    return Parts(files=(*device_files(seat), *_console(seat)), memory_bytes=1024 * MIB)
+    return Parts(files=(*device_files(seat), *_console(seat)), keeps_data=True, memory_bytes=1024 * MIB)
 
 
 def _console(seat: Seat) -> tuple[File, ...]:

@@ -53,6 +53,7 @@ def _parts(seat: Seat) -> Parts:
             File("/etc/pacslab/orthanc.lua", _lua(seat)),
             *(tls_files(seat.node) if seat.speaks_tls else ()),
         ),
+        keeps_data=True,
         memory_bytes=1024 * MIB,
     )
 

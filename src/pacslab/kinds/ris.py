@@ -9,7 +9,7 @@ from pacslab.model.lab import Service
 
 
 def _parts(seat: Seat) -> Parts:
-    return Parts(files=device_files(seat))
+    return Parts(files=device_files(seat), keeps_data=True)
 
 
 KIND = Kind(

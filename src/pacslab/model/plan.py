@@ -64,6 +64,7 @@ class Container:
     sysctls: tuple[tuple[str, str], ...] = ()
     extra_hosts: tuple[tuple[str, str], ...] = ()
     files: tuple[File, ...] = ()
+    keeps_data: bool = False  # `/var/lib/pacslab` is a volume of the container's name, until `down`
     memory_bytes: int = 0  # 0: no limit
     pids: int = 0  # 0: no limit
 
