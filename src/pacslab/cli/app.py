@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import select
 import sys
 import tempfile
 import traceback
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from pacslab import __version__
@@ -31,8 +32,35 @@ from pacslab.cli import (
 from pacslab.cli.output import say
 from pacslab.errors import Exit, LabFileError, PacslabError
 
+
+class _Commands(TyperGroup):
+    """Typer would end on Ctrl-C without a word, and call it a failure when `head` has seen enough."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt as error:
+            raise PacslabError("interrupted", exit_code=Exit.INTERRUPTED) from error
+        except BrokenPipeError as error:
+            if not _stdout_is_closed():
+                raise PacslabError("a connection broke", hint="`pacslab doctor` checks the engine") from error
+            # Keep Python from complaining again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from error
+        return code
+
+
+def _stdout_is_closed() -> bool:
+    """Whether nobody reads what we print: then, and only then, a broken pipe is stdout's."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
 app = typer.Typer(
     name="pacslab",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -95,24 +123,20 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, Abort):
         say("pacslab: interrupted")
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Somebody's `head` has seen enough; keep Python from complaining again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
     except Exception as error:  # noqa: BLE001 - the last resort: anything else is a bug of ours
         return _bug(error, arguments)
 
 
 def _bug(error: Exception, arguments: list[str]) -> int:
     """Say little, write all that is needed to find it into a file."""
-    log = Path(tempfile.gettempdir()) / f"pacslab-bug-{os.getpid()}.log"
     lines = [
         f"pacslab {__version__}, Python {platform.python_version()}, {platform.platform()}",
         f"arguments: {arguments}",
         "",
         *traceback.format_exception(error),
     ]
-    log.write_text("\n".join(lines), encoding="utf-8")
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="pacslab-bug-", suffix=".log", delete=False) as log:
+        log.write("\n".join(lines) + "\n")
     say(f"pacslab: a bug in pacslab: {type(error).__name__}: {error}")
-    say(f"  hint: please report it with the file {log}")
+    say(f"  hint: please report it with the file {log.name}")
     return Exit.BUG

@@ -35,7 +35,9 @@ def print_json(value: Any) -> None:
 
 def stdout() -> Console:
     """A console for tables; plain text where stdout is no terminal or NO_COLOR is set."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160, soft_wrap=not sys.stdout.isatty())
+    terminal = sys.stdout.isatty()
+    # What a lab file says is text: a title may hold brackets and colons that rich would take for markup.
+    return Console(highlight=False, markup=False, emoji=False, width=None if terminal else 160, soft_wrap=not terminal)
 
 
 @contextlib.contextmanager
