@@ -42,6 +42,8 @@ def up(
     words = ", ".join(f"{count} {_PAST[action]}" for action, count in counts.items() if count)
     seconds = sum(seconds for _, seconds in done.stages)
     say(f"lab {target.plan.lab} is up: {words}; {len(done.answers)} services answer; {seconds:.1f} s")
+    if done.rules_restored:
+        say("the loaded rules had been changed by hand; they are the plan's again")
     if target.plan.posture is not Posture.SEGMENTED:
         say(f"warning: the posture is {target.plan.posture.value}: the policy is not enforced in full")
 
@@ -59,5 +61,6 @@ def _document(done: converge.UpReport) -> dict[str, object]:
     return {
         "changes": done.changes,
         "answers": done.answers,
+        "rules_restored": done.rules_restored,
         "stages": {name: round(seconds, 3) for name, seconds in done.stages},
     }

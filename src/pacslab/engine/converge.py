@@ -30,6 +30,7 @@ class UpReport:
     changes: tuple[Change, ...]
     answers: tuple[Answer, ...]
     stages: tuple[tuple[str, float], ...]  # stage, seconds
+    rules_restored: bool = False  # somebody had changed the loaded rules by hand
 
 
 @dataclass(slots=True)
@@ -91,14 +92,15 @@ def _up(docker: Docker, plan: Plan, state: State, journey: _Journey) -> UpReport
 
     fabric = Fabric(docker, plan.fabric.name)
     # A fabric that has just started loaded its rules before anything else; one that runs is told only of new ones.
-    fabric_kept = any(container.name == plan.fabric.name for container in prepared.kept)
-    if fabric_kept and (before is None or before.ruleset != plan.ruleset):
-        fabric.load(plan.ruleset)
-        docker.put_files(plan.fabric.name, ((File(RULESET_FILE, "", 0o444, 0), plan.ruleset.encode()),))
+    kept = any(container.name == plan.fabric.name for container in prepared.kept)
+    if kept and (before is None or before.ruleset != plan.ruleset):
+        _load(docker, fabric, plan)
     journey.stage("rules")
 
     request = WireRequest(plugs(plan, running))
     wired = fabric.wire(request, lambda _, done, total: journey.progress("cables", done, total))
+    if not wired.rules_as_loaded:
+        _load(docker, fabric, plan)
     missing = [report for report in wired.cables if report.state is CableState.MISSING]
     if missing:
         refuse_dead(docker, plan, docker.list(lab=plan.lab))
@@ -107,7 +109,13 @@ def _up(docker: Docker, plan: Plan, state: State, journey: _Journey) -> UpReport
 
     answers = await_services(docker, plan, fabric, journey.progress)
     journey.stage("services")
-    return UpReport(prepared.changes, answers, tuple(journey.stages))
+    return UpReport(prepared.changes, answers, tuple(journey.stages), not wired.rules_as_loaded)
+
+
+def _load(docker: Docker, fabric: Fabric, plan: Plan) -> None:
+    """Load the plan's rules, and leave them where the fabric finds them when it starts again by itself."""
+    fabric.load(plan.ruleset)
+    docker.put_files(plan.fabric.name, ((File(RULESET_FILE, "", 0o444, 0), plan.ruleset.encode()),))
 
 
 def _start_all(docker: Docker, jobs: tuple[Job, ...], journey: _Journey) -> tuple[Running, ...]:

@@ -8,11 +8,13 @@ import re
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pacslab.fabric.refusal import Refusal
 
 TABLE = "pacslab"
+_FINGERPRINT = Path("/run/pacslab/ruleset.fingerprint")
 
 # What a fabric enforces before it has a lab's rules: nothing gets through, nothing gets in.
 DENY_ALL = """\
@@ -55,7 +57,36 @@ def load(text: str) -> LoadReport:
                 f"nft refused the ruleset: {_explain(text, done.stderr)}",
                 "the rules loaded before are still in force",
             )
+    _FINGERPRINT.parent.mkdir(parents=True, exist_ok=True)
+    _FINGERPRINT.write_text(fingerprint(document()), encoding="ascii")
     return LoadReport(hashlib.sha256(text.encode()).hexdigest(), round(time.monotonic() - started, 4))
+
+
+def as_loaded() -> bool:
+    """Say whether the rules are still what the last `load` made of them; counters do not count."""
+    try:
+        return _FINGERPRINT.read_text(encoding="ascii") == fingerprint(document())
+    except FileNotFoundError:
+        return False
+
+
+def fingerprint(listed: dict[str, Any]) -> str:
+    """SHA-256 of what `nft -j list ruleset` printed, without what changes while the rules stay the same."""
+    text = json.dumps(_lasting(listed), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _lasting(value: Any) -> Any:
+    """The value without handles, versions and counts; the elements of sets and maps in one order."""
+    match value:
+        case {"counter": {"packets": _}}:
+            return {"counter": None}
+        case dict():
+            kept = {key: _lasting(item) for key, item in value.items() if key not in {"handle", "metainfo", "counter"}}
+            return kept | ({"elem": sorted(kept["elem"], key=json.dumps)} if isinstance(kept.get("elem"), list) else {})
+        case list():
+            return [_lasting(item) for item in value]
+    return value
 
 
 def document() -> dict[str, Any]:

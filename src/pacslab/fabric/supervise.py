@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from pacslab.fabric import ruleset
+from pacslab.fabric.refusal import Refusal
 
 RULESET_FILE = Path("/etc/pacslab/ruleset.nft")
 READY_MARK = Path("/run/pacslab/ready")
+READY_TIMEOUT_S = 10.0
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
@@ -35,6 +38,19 @@ def serve() -> None:
     while signal.sigwait(_SIGNALS) == signal.SIGCHLD:
         _reap()
     READY_MARK.unlink(missing_ok=True)
+
+
+def await_ready() -> None:
+    """Wait until `serve` has loaded the lab's ruleset.
+
+    Raises:
+        Refusal: It has not after READY_TIMEOUT_S.
+    """
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not READY_MARK.exists():
+        if time.monotonic() > deadline:
+            raise Refusal("the fabric's first process is not ready", "see the fabric's log")
+        time.sleep(0.02)
 
 
 def _reap() -> None:

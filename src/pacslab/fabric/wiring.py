@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from pacslab.fabric import netlink, rtnetlink, ruleset
+from pacslab.fabric import netlink, rtnetlink, ruleset, supervise
 from pacslab.fabric.netlink import Message, Netlink
 from pacslab.fabric.netns import inside, open_namespace
 from pacslab.fabric.refusal import NotANode, Refusal
@@ -28,6 +28,7 @@ def wire(request: WireRequest) -> WireReport:
     Raises:
         Refusal: No default-deny ruleset is loaded, or the fabric does not forward; nothing was changed.
     """
+    supervise.await_ready()
     if not ruleset.denies_forwarding():
         raise Refusal(
             "no cable is laid while the firewall is open: table inet pacslab has no forward chain of policy drop",
@@ -38,14 +39,16 @@ def wire(request: WireRequest) -> WireReport:
     with Netlink(netlink.ROUTE) as fabric:
         removed = tuple(_remove_unknown(request, fabric))
         seen = rtnetlink.snapshot(fabric)
-        return WireReport((*(_settle(plug, fabric, seen, lay=True) for plug in request.plugs), *removed))
+        cables = (*(_settle(plug, fabric, seen, lay=True) for plug in request.plugs), *removed)
+    return WireReport(cables, ruleset.as_loaded())
 
 
 def observe(request: WireRequest) -> WireReport:
     """Say of every cable whether it is complete and right (KEPT) or what it lacks (MISSING); changes nothing."""
     with Netlink(netlink.ROUTE) as fabric:
         seen = rtnetlink.snapshot(fabric)
-        return WireReport(tuple(_settle(plug, fabric, seen, lay=False) for plug in request.plugs))
+        cables = tuple(_settle(plug, fabric, seen, lay=False) for plug in request.plugs)
+    return WireReport(cables, ruleset.as_loaded())
 
 
 def node_mac(address: int) -> bytes:

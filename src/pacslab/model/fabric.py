@@ -60,6 +60,7 @@ class WireReport:
     """The answer to a WireRequest."""
 
     cables: tuple[CableReport, ...]
+    rules_as_loaded: bool = True  # False: somebody changed the loaded rules since
 
 
 @dataclass(frozen=True, slots=True)
