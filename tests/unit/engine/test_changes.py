@@ -62,12 +62,10 @@ def test_what_was_made_from_something_else_is_replaced(minimal: Plan) -> None:
 
 
 @pytest.mark.parametrize("state", ["created", "paused", "restarting", "exited", "dead"])
-def test_what_does_not_run_is_made_to_run_and_the_reason_says_how_it_is(state: str, minimal: Plan) -> None:
+def test_what_does_not_run_is_started_again_and_the_reason_says_how_it_is(state: str, minimal: Plan) -> None:
     stopped = tuple(replace(c, state=state, exit_code=137) if c.node == "pacs" else c for c in _all(minimal))
     found = _actions(minimal, stopped)
-    action, reason = found.pop("pacs")
-    assert action not in {Action.KEEP, Action.CREATE, Action.REMOVE}
-    assert reason == f"it is {state} (exit code 137)"
+    assert found.pop("pacs") == (Action.START, f"it is {state} (exit code 137)")
     assert {other for other, _ in found.values()} == {Action.KEEP}
 
 
