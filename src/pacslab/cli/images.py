@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from pacslab.cli.output import Report, print_json, progress, say, stdout
+from pacslab.cli.output import QUIET_S, Report, print_json, progress, say, stdout
 from pacslab.cli.target import JsonOption
 from pacslab.engine import images
 from pacslab.engine.docker import Docker
@@ -67,6 +68,7 @@ class _Watch:
     def __init__(self, report: Report, *, verbose: bool) -> None:
         self._report = report
         self._verbose = verbose
+        self._spoke = 0.0
 
     def __call__(self, event: images.Progress | images.Built) -> None:
         if isinstance(event, images.Built):
@@ -77,3 +79,7 @@ class _Watch:
             say(f"  {event.name} | {event.line}")
         if event.steps:
             self._report(event.name, event.step, event.steps)
+        elif not self._verbose and time.monotonic() - self._spoke > QUIET_S:
+            # Base image and wheels have no steps to count: now and then a line says that something moves.
+            self._spoke = time.monotonic()
+            say(f"images: {event.name}: {event.line[:100]}")
