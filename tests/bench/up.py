@@ -1,4 +1,4 @@
-"""`up` beside creating and starting the same containers with the SDK alone: no files, cables, rules or waiting."""
+"""`up` beside creating and starting the same containers with the SDK alone: no cables, rules or waiting."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import docker
 from pacslab.compiler.compile import compile_lab
 from pacslab.engine import converge
 from pacslab.engine.docker import Docker
+from pacslab.engine.docker_files import archive
 from pacslab.engine.down import down
 from pacslab.engine.state import State
 from pacslab.labfile.load import load
@@ -95,6 +96,7 @@ def _peer(plan: Plan) -> float:
             name=f"bench-peer-{container.node}",
             hostname=container.node,
             network_mode="none",
+            command=list(container.command) or None,
             cap_drop=["ALL"],
             init=True,
             mem_limit=container.memory_bytes or None,
@@ -102,6 +104,8 @@ def _peer(plan: Plan) -> float:
             extra_hosts=dict(container.extra_hosts),
         )
         made.append(one)
+        if container.files:
+            one.put_archive("/", archive(tuple((file, file.text.encode()) for file in container.files)))
         one.start()
 
     try:

@@ -18,6 +18,13 @@ _PLUGINS = "/usr/share/orthanc/plugins"
 _OPERATOR = "pacslab"  # the node's own `device` command, from inside the node only
 STABLE_AGE_S = 2
 
+# With its index elsewhere an archive can do nothing before its cable is laid; asking once too early costs it a second.
+_AFTER_ITS_CABLE = (
+    "sh",
+    "-c",
+    "until grep -qs up /sys/class/net/eth0/operstate; do sleep 0.05; done; exec Orthanc /etc/pacslab/orthanc.json",
+)
+
 # FACTS 1.5: every flag defaults to true, so every flag is written.
 _FLAGS = {
     "AllowEcho": Operation.C_ECHO,
@@ -53,6 +60,7 @@ def _parts(seat: Seat) -> Parts:
             File("/etc/pacslab/orthanc.lua", _lua(seat)),
             *(tls_files(seat.node) if seat.speaks_tls else ()),
         ),
+        command=_AFTER_ITS_CABLE if seat.named("database") else (),
         keeps_data=True,
         memory_bytes=1024 * MIB,
     )
@@ -141,7 +149,7 @@ def _database(seat: Seat) -> dict[str, Any]:
                 "Username": role(seat.node.name),
                 "Password": password(f"database/{seat.node.name}"),
                 "EnableSsl": True,
-                # The archive starts before its cable is laid: it asks again until the database answers.
+                # The database may start later than the archive: it asks again until it is answered.
                 "MaximumConnectionRetries": 600,
                 "ConnectionRetryInterval": 1,
             },
