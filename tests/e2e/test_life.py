@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -16,8 +17,8 @@ from tests.e2e.conftest import ROOT, RunningLab, pacslab, write_lab
 
 
 def containers(lab: str) -> list[str]:
-    found = sdk.from_env().containers.list(all=True, filters={"label": f"pacslab.lab={lab}"})
-    return sorted(str(container.name) for container in found)
+    with contextlib.closing(Docker.connect()) as engine:
+        return sorted(container.name for container in engine.list(lab=lab))
 
 
 def test_up_twice_keeps_everything(minimal: RunningLab) -> None:
@@ -106,7 +107,7 @@ def test_ctrl_c_during_up_leaves_nothing(images: None, tmp_path: Path, present: 
         deadline = time.monotonic() + 60
         while len(containers(name)) < present:
             assert time.monotonic() < deadline
-            assert process.poll() is None
+            assert process.poll() is None, process.communicate()[1]
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=120)
         assert process.returncode == 130, stderr
@@ -115,6 +116,7 @@ def test_ctrl_c_during_up_leaves_nothing(images: None, tmp_path: Path, present: 
         assert not (file.parent / ".pacslab" / name).exists()
     finally:
         process.kill()
+        process.communicate()
         pacslab("down", name)
 
 
