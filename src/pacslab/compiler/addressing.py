@@ -14,7 +14,19 @@ def planned_zones(lab: Lab) -> tuple[PlannedZone, ...]:
 
 def planned_nodes(lab: Lab) -> tuple[PlannedNode, ...]:
     """The lab's nodes, in its order."""
-    return tuple(PlannedNode(n.name, n.zone, n.kind, n.address, n.services, n.origin, n.ae_title) for n in lab.nodes)
+    return tuple(
+        PlannedNode(
+            n.name,
+            n.zone,
+            n.kind,
+            n.address,
+            n.services,
+            n.origin,
+            n.ae_title,
+            settings=tuple(sorted(n.settings, key=lambda setting: setting.name)),
+        )
+        for n in lab.nodes
+    )
 
 
 def cables(lab: Lab) -> tuple[Cable, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from pacslab.model import codec
 from pacslab.model.dicom import Application, Operation, Protocol
 from pacslab.model.fabric import Cable
-from pacslab.model.lab import Origin, Posture, Service
+from pacslab.model.lab import Origin, Posture, Service, Setting
 
 
 class MaterialKind(StrEnum):
@@ -86,6 +86,7 @@ class PlannedNode:
     origin: Origin
     ae_title: str | None = None
     address6: IPv6Address | None = None
+    settings: tuple[Setting, ...] = ()  # by name
 
     @property
     def path(self) -> str:
