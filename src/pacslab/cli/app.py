@@ -29,6 +29,7 @@ from pacslab.cli import (
     up,
     verify,
 )
+from pacslab.cli import map as map_
 from pacslab.cli.output import say
 from pacslab.errors import Exit, LabFileError, PacslabError
 
@@ -70,6 +71,7 @@ app = typer.Typer(
 )
 app.command("lint")(lint.lint)
 app.command("plan")(plan.plan)
+app.command("map")(map_.map_)
 app.command("rules")(rules.rules)
 app.add_typer(images.app, name="images")
 app.command("up")(up.up)
