@@ -23,6 +23,7 @@ from pacslab.cli import (
     images,
     lint,
     logs,
+    matrix,
     plan,
     rules,
     status,
@@ -71,6 +72,7 @@ app = typer.Typer(
 )
 app.command("lint")(lint.lint)
 app.command("plan")(plan.plan)
+app.command("matrix")(matrix.matrix)
 app.command("map")(map_.map_)
 app.command("rules")(rules.rules)
 app.add_typer(images.app, name="images")
