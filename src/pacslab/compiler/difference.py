@@ -11,7 +11,7 @@ from pacslab.compiler.openings import PassageChange, conduit_names, passage_chan
 from pacslab.kinds import KINDS
 from pacslab.model.lab import Origin, Service
 from pacslab.model.passage import port_text
-from pacslab.model.plan import Plan, PlannedNode, PlannedZone
+from pacslab.model.plan import Container, Plan, PlannedNode, PlannedZone
 
 
 class Turn(StrEnum):
@@ -38,7 +38,8 @@ class ThingChange:
     turn: Turn
     name: str
     attributes: tuple[Attribute, ...]
-    places: tuple[Origin, ...]  # after, then before
+    after: tuple[Origin, ...]  # where it is written
+    before: tuple[Origin, ...]  # where it was written
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,21 @@ def compare(before: Plan, after: Plan) -> Difference:
     )
 
 
+def container_parts(before: Container, after: Container) -> tuple[str, ...]:
+    """What of a container differs between two plans, in words: `image`, `hosts`, the paths of files."""
+    parts = {
+        "image": (before.image, after.image),
+        "command": (before.command, after.command),
+        "environment": (before.environment, after.environment),
+        "sysctls": (before.sysctls, after.sysctls),
+        "hosts": (before.extra_hosts, after.extra_hosts),
+        "limits": ((before.memory_bytes, before.pids), (after.memory_bytes, after.pids)),
+    }
+    old, new = {file.path: file for file in before.files}, {file.path: file for file in after.files}
+    files = (path for path in sorted({*old, *new}) if old.get(path) != new.get(path))
+    return (*(name for name, (was, now) in parts.items() if was != now), *files)
+
+
 Thing = TypeVar("Thing", bound=PlannedZone | PlannedNode)
 
 
@@ -87,8 +103,11 @@ def _things(
         )
         if attributes:
             turn = Turn.CHANGED if was and now else Turn.ADDED if now else Turn.REMOVED
-            places = dict.fromkeys(thing.origin for thing in (now, was) if thing)
-            yield ThingChange(turn, name, attributes, tuple(places))
+            yield ThingChange(turn, name, attributes, _origin(now), _origin(was))
+
+
+def _origin(thing: PlannedZone | PlannedNode | None) -> tuple[Origin, ...]:
+    return (thing.origin,) if thing else ()
 
 
 def _zone_facts(zone: PlannedZone) -> dict[str, str]:

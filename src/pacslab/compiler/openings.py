@@ -14,6 +14,7 @@ from pacslab.model.passage import port_text
 from pacslab.model.plan import Flow, Plan, PlannedNode
 
 Pair = tuple[str, str, Protocol, int]  # source, destination, protocol, address family
+Cause = tuple[str, tuple[Origin, ...], tuple[Origin, ...]]  # why; where on the side that has it, and on the other
 
 
 class Access(StrEnum):
@@ -43,7 +44,8 @@ class PassageChange:
     gained: tuple[Operation, ...]  # of a change
     lost: tuple[Operation, ...]
     reason: str
-    places: tuple[Origin, ...]  # the cause first
+    after: tuple[Origin, ...]  # where it is written, the cause first
+    before: tuple[Origin, ...]  # where it was written
 
     @property
     def ports(self) -> str:
@@ -133,11 +135,11 @@ def _change(segment: _Segment, before: _Side, after: _Side) -> PassageChange | N
     if access is None or flow is None:
         return None
     if access is Access.CHANGED and old and new:
-        reason, places = _alteration(old, new)
+        reason, here, there = _alteration(old, new)
     elif closing:
-        reason, places = _cause(flow, new, before, after, closing=True)
+        reason, here, there = _cause(flow, new, before, after, closing=True)
     else:
-        reason, places = _cause(flow, old, after, before, closing=False)
+        reason, here, there = _cause(flow, old, after, before, closing=False)
     change = access is Access.CHANGED
     source, destination, protocol, family = segment.pair
     return PassageChange(
@@ -154,7 +156,8 @@ def _change(segment: _Segment, before: _Side, after: _Side) -> PassageChange | N
         gained=_without(new, old) if change else (),
         lost=_without(old, new) if change else (),
         reason=reason,
-        places=tuple(dict.fromkeys(places)),
+        after=there if closing else here,
+        before=here if closing else there,
     )
 
 
@@ -182,7 +185,7 @@ def _without(flow: Flow | None, other: Flow | None) -> tuple[Operation, ...]:
     return tuple(sorted(left))
 
 
-def _alteration(old: Flow, new: Flow) -> tuple[str, tuple[Origin, ...]]:
+def _alteration(old: Flow, new: Flow) -> Cause:
     parts = []
     if old.application is not new.application:
         parts.append(f"{new.destination} speaks {new.application.value} there, not {old.application.value}")
@@ -190,13 +193,11 @@ def _alteration(old: Flow, new: Flow) -> tuple[str, tuple[Origin, ...]]:
         parts.append(f"conduit {new.conduit!r} also permits {', '.join(gained)}")
     if lost := _without(old, new):
         parts.append(f"conduit {new.conduit!r} no longer permits {', '.join(lost)}")
-    return "; ".join(parts), (new.origin, old.origin)
+    return "; ".join(parts), (new.origin,), (old.origin,)
 
 
-def _cause(
-    flow: Flow, rival: Flow | None, here: _Side, there: _Side, *, closing: bool
-) -> tuple[str, tuple[Origin, ...]]:
-    """Why a flow stands on one side (`here`) and not on the other, and where that is written.
+def _cause(flow: Flow, rival: Flow | None, here: _Side, there: _Side, *, closing: bool) -> Cause:
+    """Why a flow stands on one side (`here`) and not on the other, and where that is written on both sides.
 
     Args:
         flow: The flow that opened, or the one that closed.
@@ -208,37 +209,34 @@ def _cause(
     name, conduit = repr(flow.conduit), there.conduits.get(flow.conduit, ())
     if rival is not None:
         word = "is closed until granted now" if closing else "is no longer closed until granted"
-        return f"conduit {(rival if closing else flow).conduit!r} {word}", (flow.origin, rival.origin)
+        return f"conduit {(rival if closing else flow).conduit!r} {word}", (flow.origin,), (rival.origin,)
     for end in (flow.source, flow.destination):
         if end not in there.nodes:
-            return f"node {end} is {'gone' if closing else 'new'}", (here.nodes[end].origin, flow.origin)
+            return f"node {end} is {'gone' if closing else 'new'}", (here.nodes[end].origin, flow.origin), ()
     if not conduit:
-        return f"conduit {name} is {'gone' if closing else 'new'}", (flow.origin,)
-    places = (flow.origin, conduit[0].origin)
+        return f"conduit {name} is {'gone' if closing else 'new'}", (flow.origin,), ()
+    places = (flow.origin,), (conduit[0].origin,)
     twins = [other for other in conduit if (other.source, other.destination) == (flow.source, flow.destination)]
     if twins:
         return _moved(flow, twins, here, there, closing=closing)
     if all(other.source != flow.source for other in conduit):
-        return f"conduit {name} {'no longer lets in' if closing else 'now lets in'} {flow.source}", places
+        return f"conduit {name} {'no longer lets in' if closing else 'now lets in'} {flow.source}", *places
     if all(other.destination != flow.destination for other in conduit):
-        return f"conduit {name} {'no longer leads to' if closing else 'now leads to'} {flow.destination}", places
-    return f"conduit {name} is {'narrower' if closing else 'wider'}", places
+        return f"conduit {name} {'no longer leads to' if closing else 'now leads to'} {flow.destination}", *places
+    return f"conduit {name} is {'narrower' if closing else 'wider'}", *places
 
 
-def _moved(
-    flow: Flow, twins: list[Flow], here: _Side, there: _Side, *, closing: bool
-) -> tuple[str, tuple[Origin, ...]]:
+def _moved(flow: Flow, twins: list[Flow], here: _Side, there: _Side, *, closing: bool) -> Cause:
     """Why one conduit means other ports of one pair than on the other side."""
     twin = next((t for t in twins if t.destination_address.version == flow.destination_address.version), None)
     if twin is None:
         family = f"IPv{flow.destination_address.version}"
         reason = f"{flow.source} and {flow.destination} {'no longer' if closing else 'now'} both have {family}"
-        return reason, (here.nodes[flow.destination].origin, flow.origin)
+        return reason, (here.nodes[flow.destination].origin, flow.origin), (there.nodes[flow.destination].origin,)
     if twin.service != flow.service:
         old, new = (flow, twin) if closing else (twin, flow)
-        return f"conduit {flow.conduit!r} is for {new.service} now, not {old.service}", (flow.origin, twin.origin)
+        return f"conduit {flow.conduit!r} is for {new.service} now, not {old.service}", (flow.origin,), (twin.origin,)
     mine, other = (port_text(f.protocol, f.port, f.last_port) for f in (flow, twin))
     old_text, new_text = (mine, other) if closing else (other, mine)
     reason = f"service {flow.service} of {flow.destination} is at {new_text} now, not {old_text}"
-    side = there if closing else here
-    return reason, (side.nodes[flow.destination].origin, flow.origin)
+    return reason, (here.nodes[flow.destination].origin, flow.origin), (there.nodes[flow.destination].origin,)

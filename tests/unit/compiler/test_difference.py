@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from pacslab.compiler.compile import compile_lab
-from pacslab.compiler.difference import Attribute, Difference, Turn, compare
+from pacslab.compiler.difference import Attribute, Difference, Turn, compare, container_parts
 from pacslab.compiler.openings import Access
 from pacslab.labfile.load import load
 from pacslab.model.dicom import Protocol
@@ -114,8 +114,8 @@ def test_a_widened_conduit_names_exactly_the_pairs_that_opened(edit: Edit) -> No
     assert not found.zones
     guest = found.passages[1]
     assert guest.reason == "conduit 'read-web' now lets in guest-1"
-    assert [Path(place.file).name for place in guest.places] == ["pacs-core.yaml", "pacs-core.yaml"]
-    assert {place.line for place in guest.places} == {48}
+    assert [(Path(place.file).name, place.line) for place in guest.after] == [("pacs-core.yaml", 48)]
+    assert [str(place) for place in guest.before] == ["zones/pacs-core.yaml:48:5"]
 
 
 def test_a_conduit_closed_until_granted_closes_its_pair(edit: Edit) -> None:
@@ -146,7 +146,8 @@ def test_a_conduit_that_is_gone_closes_its_pairs(edit: Edit, reference: Plan) ->
     without = replace(reference, flows=tuple(flow for flow in reference.flows if flow.conduit != "vendor-login"))
     (change,) = compare(reference, without).passages
     assert (change.access, change.reason) == (Access.CLOSED, "conduit 'vendor-login' is gone")
-    assert str(change.places[0]).startswith("zones/vendor-remote.yaml:")
+    assert not change.after
+    assert str(change.before[0]).startswith("zones/vendor-remote.yaml:")
 
 
 def test_a_closed_conduit_that_is_new_is_grantable_and_withdrawn_again(reference: Plan) -> None:
@@ -162,7 +163,8 @@ def test_a_new_node_comes_with_what_it_opens(edit: Edit) -> None:
     assert Attribute("address", "", "198.18.10.13") in node.attributes
     assert _pairs(found, Access.OPENED) == ["pacs xa-1 11112/tcp", "xa-1 pacs 11112/tcp", "xa-1 ris 11112/tcp"]
     assert {change.reason for change in found.passages} == {"node xa-1 is new"}
-    assert {change.places[0] for change in found.passages} == set(node.places)
+    assert {change.after[0] for change in found.passages} == set(node.after)
+    assert not node.before
 
 
 def test_a_zone_left_out_goes_with_its_nodes(reference: Plan, minimal: Plan) -> None:
@@ -268,5 +270,14 @@ def test_udp_is_not_tcp(minimal: Plan) -> None:
 def test_every_place_is_a_place_in_a_file(reference: Plan, minimal: Plan) -> None:
     for found in (compare(reference, minimal), compare(minimal, reference)):
         for change in (*found.passages, *found.nodes, *found.zones):
-            assert change.places
-            assert all(re.fullmatch(r"(zones|lab)/[a-z-]+\.yaml:\d+:\d+", str(place)) for place in change.places)
+            places = (*change.after, *change.before)
+            assert places
+            assert all(re.fullmatch(r"(zones|lab)/[a-z-]+\.yaml:\d+:\d+", str(place)) for place in places)
+
+
+def test_parts_of_a_container_that_differ(reference: Plan) -> None:
+    old = reference.containers[0]
+    new = replace(old, image="other", files=(*old.files[1:], replace(old.files[0], text="other")))
+    assert container_parts(old, old) == ()
+    assert container_parts(old, new) == ("image", old.files[0].path)
+    assert container_parts(old, replace(old, files=old.files[1:], pids=7)) == ("limits", old.files[0].path)
