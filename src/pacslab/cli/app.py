@@ -21,6 +21,7 @@ from pacslab.cli import (
     down,
     exec_,
     images,
+    init,
     lint,
     logs,
     matrix,
@@ -70,6 +71,7 @@ app = typer.Typer(
     help="A zoned reference lab for hospital imaging networks: segment it, attack it, prove it. "
     "Synthetic patients only; no protection for a real network.",
 )
+app.command("init")(init.init)
 app.command("lint")(lint.lint)
 app.command("plan")(plan.plan)
 app.command("matrix")(matrix.matrix)
