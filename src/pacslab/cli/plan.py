@@ -54,13 +54,15 @@ class _Running:
 
     difference: Difference
     changes: tuple[Change, ...] | None  # of containers; None: they cannot be told
+    new_rules: bool  # whether `up` would load other rules, be it only for another name in them
 
     @property
     def differs(self) -> bool:
         return bool(self.difference) or any(change.action is not Action.KEEP for change in self.changes or ())
 
     def document(self) -> dict[str, object]:
-        return {"differs": self.differs, "difference": self.difference, "changes": self.changes}
+        parts = {"difference": self.difference, "changes": self.changes, "new_rules": self.new_rules}
+        return {"differs": self.differs, **parts}
 
 
 def _against(after: Plan, file: Path, *, json: bool) -> bool:
@@ -90,12 +92,13 @@ def _running(target: Target) -> _Running | None:
         say(f"nothing is said of the running lab: {error.message}")
         return None
     difference = compare(before, target.plan)
+    new_rules = before.ruleset != target.plan.ruleset
     try:
         changes = converge.changes(docker, target.plan, target.state)
     except PacslabError as error:
         say(f"nothing is said of the lab's containers: {error.message}")
-        return _Running(difference, None)
-    return _Running(difference, tuple(_explained(change, before, target.plan) for change in changes))
+        return _Running(difference, None, new_rules)
+    return _Running(difference, tuple(_explained(change, before, target.plan) for change in changes), new_rules)
 
 
 def _explained(change: Change, before: Plan, after: Plan) -> Change:
@@ -117,6 +120,8 @@ def _print_running(running: _Running | None) -> None:
     for change in running.changes or ():
         if change.action is not Action.KEEP:
             print(f"{change.action.value:{shown.WIDTH}}container {change.name}: {change.reason}")
+    if running.new_rules:
+        print(f"{'load':{shown.WIDTH}}rules: they differ from those that were loaded")
 
 
 def _print(planned: Plan) -> None:
