@@ -6,6 +6,7 @@ cross but never run into each other.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import Enum
@@ -157,10 +158,12 @@ def _sides(chart: Chart, uses: dict[End, list[_Use]]) -> dict[str, Side]:
     return sides
 
 
-def _strip(chart: Chart, uses: dict[End, list[_Use]], sides: dict[str, Side], side: Side) -> float:
+def _strip(chart: Chart, uses: dict[End, list[_Use]], sides: dict[str, Side], side: Side) -> int:
     """How much room the labels of one column need."""
     lines = ((chart.lines[u.index], u.entrance) for end, some in uses.items() if sides[end.zone] is side for u in some)
-    return max((label_width(line, label(line, entrance)) for line, entrance in lines), default=0.0) + 2 * BREATH
+    return (
+        math.ceil(max((label_width(line, label(line, entrance)) for line, entrance in lines), default=0.0)) + 2 * BREATH
+    )
 
 
 def _places(chart: Chart, uses: dict[End, list[_Use]], sides: dict[str, Side], top: int, right: float) -> _Places:

@@ -1,7 +1,8 @@
-"""The how-to page about reviews, replayed: what it shows is what the commands print."""
+"""The how-to page about reviews, replayed: it shows what the commands print; `--golden-update` rewrites it."""
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,15 @@ from pacslab.errors import Exit
 PAGE = "docs/how-to/review-a-policy.md"
 BLOCK = re.compile(r"```console\n\$ pacslab (?P<command>.+)\n(?P<shown>(?:.*\n)*?)```", re.MULTILINE)
 CHANGE = re.compile(r"```diff\n(?P<lines>(?:.*\n)*?)```")
+REST = "...\n"  # in place of all further lines
 
 
 def test_the_page_shows_what_the_commands_print(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    golden: Callable[[Path, str], None],
 ) -> None:
     page = (root / PAGE).read_text(encoding="utf-8")
     for folder in ("", "before"):
@@ -25,13 +31,17 @@ def test_the_page_shows_what_the_commands_print(
     (change,) = CHANGE.finditer(page)
     blocks = list(BLOCK.finditer(page))
     assert len(blocks) == 5
-    for block in blocks:
-        if block.start() > change.start():
+    replayed, written = "", 0
+    for number, block in enumerate(blocks):
+        if block.start() > change.start() and (number == 0 or blocks[number - 1].start() < change.start()):
             _apply(Path("zones/pacs-core.yaml"), change["lines"].splitlines())
         assert run(block["command"].split()) == Exit.DONE
-        printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-        shown = block["shown"].splitlines()
-        assert (printed[: len(shown) - 1] == shown[:-1]) if shown[-1:] == ["..."] else (printed == shown)
+        printed = [f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines()]
+        shown = block["shown"].splitlines(keepends=True)
+        now = [*printed[: len(shown) - 1], REST] if shown[-1:] == [REST] else printed
+        replayed += page[written : block.start("shown")] + "".join(now)
+        written = block.end("shown")
+    golden(root / PAGE, replayed + page[written:])
 
 
 def _apply(file: Path, lines: list[str]) -> None:

@@ -97,7 +97,7 @@ def test_another_reason_or_owner_is_no_difference(edit: Edit) -> None:
     assert not edit("archive", "    owner: pacs-admin\n", "    owner: somebody\n    references: [RAD-1]\n")
 
 
-def test_a_widened_conduit_names_exactly_the_pairs_that_opened(edit: Edit) -> None:
+def test_a_widened_conduit_names_exactly_the_pairs_that_opened(edit: Edit, root: Path) -> None:
     found = edit(
         "pacs-core",
         "    from: clinical/reading-1\n    to: pacs-web\n",
@@ -114,8 +114,10 @@ def test_a_widened_conduit_names_exactly_the_pairs_that_opened(edit: Edit) -> No
     assert not found.zones
     guest = found.passages[1]
     assert guest.reason == "conduit 'read-web' now lets in guest-1"
-    assert [(Path(place.file).name, place.line) for place in guest.after] == [("pacs-core.yaml", 48)]
-    assert [str(place) for place in guest.before] == ["zones/pacs-core.yaml:48:5"]
+    lines = (root / "zones/pacs-core.yaml").read_text(encoding="utf-8").splitlines()
+    line = lines.index("  - id: read-web") + 1
+    assert [(Path(place.file).name, place.line) for place in guest.after] == [("pacs-core.yaml", line)]
+    assert [str(place) for place in guest.before] == [f"zones/pacs-core.yaml:{line}:5"]
 
 
 def test_a_conduit_closed_until_granted_closes_its_pair(edit: Edit) -> None:
