@@ -71,7 +71,7 @@ def _title(words: tuple[str, ...]) -> str:
 def _help(words: tuple[str, ...]) -> str:
     environment = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
     argv = [sys.executable, "-m", "pacslab", *words, "--help"]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
     return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
 
 
