@@ -27,6 +27,7 @@ from pacslab.cli import (
     matrix,
     plan,
     rules,
+    schema,
     status,
     up,
     verify,
@@ -73,6 +74,7 @@ app = typer.Typer(
 )
 app.command("init")(init.init)
 app.command("lint")(lint.lint)
+app.command("schema")(schema.schema)
 app.command("plan")(plan.plan)
 app.command("matrix")(matrix.matrix)
 app.command("map")(map_.map_)

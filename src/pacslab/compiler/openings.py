@@ -176,8 +176,8 @@ def _access(old: Flow | None, new: Flow | None) -> Access | None:
             return Access.CLOSED
     assert old
     assert new
-    same = old.application is new.application and set(old.operations) == set(new.operations)
-    return None if same else Access.CHANGED
+    said = ((flow.application, set(flow.operations), flow.grant_limit_s) for flow in (old, new))
+    return None if next(said) == next(said) else Access.CHANGED
 
 
 def _without(flow: Flow | None, other: Flow | None) -> tuple[Operation, ...]:
@@ -193,7 +193,13 @@ def _alteration(old: Flow, new: Flow) -> Cause:
         parts.append(f"conduit {new.conduit!r} also permits {', '.join(gained)}")
     if lost := _without(old, new):
         parts.append(f"conduit {new.conduit!r} no longer permits {', '.join(lost)}")
+    if old.grant_limit_s != new.grant_limit_s:
+        parts.append(f"a grant lasts {_lasting(new)} now, not {_lasting(old)}")
     return "; ".join(parts), (new.origin,), (old.origin,)
+
+
+def _lasting(flow: Flow) -> str:
+    return "without end" if flow.grant_limit_s is None else f"at most {flow.grant_limit_s} s"
 
 
 def _cause(flow: Flow, rival: Flow | None, here: _Side, there: _Side, *, closing: bool) -> Cause:
