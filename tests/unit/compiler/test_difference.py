@@ -120,8 +120,13 @@ def test_a_widened_conduit_names_exactly_the_pairs_that_opened(edit: Edit, root:
     assert [str(place) for place in guest.before] == [f"zones/pacs-core.yaml:{line}:5"]
 
 
-def test_a_conduit_closed_until_granted_closes_its_pair(edit: Edit) -> None:
-    found = edit("vendor-remote", "    service: ssh\n", "    service: ssh\n    granted: true\n")
+def _granted(plan: Plan, conduit: str, *, granted: bool) -> Plan:
+    """The plan with a conduit closed until granted, or not."""
+    return replace(plan, flows=tuple(replace(f, granted=granted) if f.conduit == conduit else f for f in plan.flows))
+
+
+def test_a_conduit_closed_until_granted_closes_its_pair(reference: Plan) -> None:
+    found = compare(reference, _granted(reference, "vendor-login", granted=True))
     assert _pairs(found, Access.CLOSED) == ["vendor-1 bastion 22/tcp"]
     assert found.passages[0].reason == "conduit 'vendor-login' is closed until granted now"
 
@@ -134,9 +139,8 @@ def test_an_operation_more_is_a_difference(edit: Edit) -> None:
     assert change.reason == "conduit 'archive' also permits C-MOVE; conduit 'archive' no longer permits C-GET"
 
 
-def test_a_grant_made_for_good_opens_its_pair(edit: Edit) -> None:
-    found = edit("modality", "    granted: true\n", "")
-    (change,) = found.passages
+def test_a_grant_made_for_good_opens_its_pair(reference: Plan) -> None:
+    (change,) = compare(reference, _granted(reference, "vendor-service", granted=False)).passages
     assert (change.access, change.source, change.destination, change.port) == (Access.OPENED, "bastion", "ct-1", 22)
     assert change.reason == "conduit 'vendor-service' is no longer closed until granted"
 
