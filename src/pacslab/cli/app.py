@@ -21,14 +21,18 @@ from pacslab.cli import (
     down,
     exec_,
     images,
+    init,
     lint,
     logs,
+    matrix,
     plan,
     rules,
+    schema,
     status,
     up,
     verify,
 )
+from pacslab.cli import map as map_
 from pacslab.cli.output import say
 from pacslab.errors import Exit, LabFileError, PacslabError
 
@@ -68,8 +72,12 @@ app = typer.Typer(
     help="A zoned reference lab for hospital imaging networks: segment it, attack it, prove it. "
     "Synthetic patients only; no protection for a real network.",
 )
+app.command("init")(init.init)
 app.command("lint")(lint.lint)
+app.command("schema")(schema.schema)
 app.command("plan")(plan.plan)
+app.command("matrix")(matrix.matrix)
+app.command("map")(map_.map_)
 app.command("rules")(rules.rules)
 app.add_typer(images.app, name="images")
 app.command("up")(up.up)

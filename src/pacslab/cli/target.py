@@ -14,7 +14,7 @@ from pacslab.engine.docker import Docker
 from pacslab.engine.state import State
 from pacslab.errors import Exit, PacslabError
 from pacslab.labfile.load import Loaded, load
-from pacslab.model.lab import Posture
+from pacslab.model.lab import Lab, Posture
 from pacslab.model.plan import Plan
 
 LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="Path of a lab file, or name of a running lab.")]
@@ -36,11 +36,20 @@ def from_file(path: Path, posture: Posture | None = None) -> Target:
     Raises:
         LabFileError: The lab's files have errors.
     """
+    plan = compile_lab(lab_from_file(path), posture)
+    return Target(plan, State.beside(path, plan.lab))
+
+
+def lab_from_file(path: Path) -> Lab:
+    """Load a lab file; its warnings go to stderr.
+
+    Raises:
+        LabFileError: The lab's files have errors.
+    """
     loaded: Loaded = load(path)
     for warning in loaded.warnings:
         say(str(warning))
-    plan = compile_lab(loaded.lab, posture)
-    return Target(plan, State.beside(path, plan.lab))
+    return loaded.lab
 
 
 def is_file(lab: str) -> bool:

@@ -16,6 +16,7 @@ from pacslab.model.lab import Origin
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32
+MANY_WORDS = 200
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML 1.1 4.1.4: what ends a line
 
 Loc = tuple[str | int, ...]
@@ -64,7 +65,9 @@ def read(path: Path, *, seen_from: Origin | None = None) -> Source:
     except FileNotFoundError:
         raise _refuse("file-missing", f"there is no file {name}", _nearby(path), place) from None
     except OSError as error:
-        raise _refuse("file-unreadable", f"cannot read {name}: {error.strerror}", "", place) from None
+        raise _refuse(
+            "file-unreadable", f"cannot read {name}: {error.strerror}", "check the path and its permissions", place
+        ) from None
     except ValueError:  # a NUL, which YAML can write and no file system knows
         raise _refuse("file-unreadable", f"{name!r} cannot be a file's name", "check the path", place) from None
     if len(data) > MAX_BYTES:
@@ -109,7 +112,7 @@ def display_name(path: Path) -> str:
     """The path as messages show it: relative to the working directory where that is shorter."""
     try:
         relative = path.resolve().relative_to(Path.cwd())
-    except (ValueError, OSError):
+    except (ValueError, OSError, RuntimeError):  # RuntimeError: a link that leads to itself, until Python 3.13
         return str(path)
     return str(relative)
 
@@ -117,6 +120,8 @@ def display_name(path: Path) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known word, or lists them all when none is near."""
     words = sorted(set(known))
+    if len(words) > MANY_WORDS:  # comparing takes long: only what begins alike
+        words = [other for other in words if other[:1] == word[:1]][:MANY_WORDS] or words[:MANY_WORDS]
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"

@@ -12,7 +12,7 @@ from typing import Any
 from pacslab.model import codec
 from pacslab.model.dicom import Application, Operation, Protocol
 from pacslab.model.fabric import Cable
-from pacslab.model.lab import Origin, Posture, Service
+from pacslab.model.lab import Origin, Posture, Service, Setting
 
 
 class MaterialKind(StrEnum):
@@ -60,6 +60,7 @@ class Container:
     kind: str
     image: str
     command: tuple[str, ...] = ()  # empty: the image's own
+    user: str = ""  # empty: the image's own
     environment: tuple[tuple[str, str], ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
     extra_hosts: tuple[tuple[str, str], ...] = ()
@@ -86,6 +87,7 @@ class PlannedNode:
     origin: Origin
     ae_title: str | None = None
     address6: IPv6Address | None = None
+    settings: tuple[Setting, ...] = ()  # by name
 
     @property
     def path(self) -> str:
@@ -123,6 +125,7 @@ class Flow:
     granted: bool  # closed until granted
     origin: Origin
     last_port: int | None = None  # of a range of ports; None: only `port`
+    grant_limit_s: int | None = None  # how long one grant lasts at most; None: not limited so
 
     @property
     def ports(self) -> tuple[int, int]:
