@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address
 
 from pacslab.kinds import KINDS, Seat
 from pacslab.model.lab import Lab, Node
@@ -11,13 +12,23 @@ from pacslab.model.plan import Container, Flow
 
 IMAGE_TAG = "trixie"
 
-# A node binds low ports without being root, and has no IPv6 that nobody watches. A connection that the firewall has
-# forgotten (its fabric was replaced) is given up after some 10 s of retransmissions, not after the usual 15 minutes.
+# A node binds low ports without being root. A connection that the firewall has forgotten (its fabric was replaced)
+# is given up after some 10 s of retransmissions, not after the usual 15 minutes.
 _NODE_SYSCTLS = (
     ("net.ipv4.tcp_retries2", "5"),
     ("net.ipv4.ip_unprivileged_port_start", "0"),
+)
+# No IPv6 where nobody watches it; where a zone has an IPv6 network, addresses come from the plan and nowhere else.
+_WITHOUT_IPV6 = (
     ("net.ipv6.conf.all.disable_ipv6", "1"),
     ("net.ipv6.conf.default.disable_ipv6", "1"),
+)
+_WITH_IPV6 = (
+    ("net.ipv6.conf.all.disable_ipv6", "0"),
+    ("net.ipv6.conf.default.disable_ipv6", "0"),
+    ("net.ipv6.conf.all.accept_ra", "0"),
+    ("net.ipv6.conf.default.accept_ra", "0"),
+    ("net.ipv6.conf.default.autoconf", "0"),
 )
 # rp_filter is off because it drops without counting: the ruleset's own anti-spoofing counts and logs.
 # tcp_loose is off so that a stray ACK is invalid, not a new conversation.
@@ -27,8 +38,6 @@ _FABRIC_SYSCTLS = (
     ("net.ipv4.conf.default.rp_filter", "0"),
     ("net.ipv4.conf.all.send_redirects", "0"),
     ("net.ipv4.conf.default.send_redirects", "0"),
-    ("net.ipv6.conf.all.disable_ipv6", "1"),
-    ("net.ipv6.conf.default.disable_ipv6", "1"),
     ("net.netfilter.nf_conntrack_tcp_loose", "0"),
 )
 
@@ -41,6 +50,8 @@ def image_name(folder: str) -> str:
 def containers(lab: Lab, flows: tuple[Flow, ...]) -> tuple[Container, ...]:
     """One container for each node, in the lab's order."""
     nodes = {node.name: node for node in lab.nodes}
+    # Kinds configure their programs for IPv4; what IPv6 opens beside it is between firewall and kernel.
+    flows = tuple(flow for flow in flows if isinstance(flow.source_address, IPv4Address))
     into = _by(flows, lambda flow: flow.destination)
     out_of = _by(flows, lambda flow: flow.source)
     hosts = tuple((node.name, str(node.address)) for node in lab.nodes)
@@ -48,14 +59,15 @@ def containers(lab: Lab, flows: tuple[Flow, ...]) -> tuple[Container, ...]:
 
 
 def fabric(lab: Lab) -> Container:
-    """The container in which every cable ends."""
+    """The container in which every cable ends; it forwards IPv6 only where some zone has an IPv6 network."""
+    ipv6 = (*_WITH_IPV6, ("net.ipv6.conf.all.forwarding", "1")) if any(z.network6 for z in lab.zones) else _WITHOUT_IPV6
     return Container(
         name=f"pacslab-{lab.name}-fabric",
         node="fabric",
         zone="",
         kind="fabric",
         image=image_name("fabric"),
-        sysctls=_FABRIC_SYSCTLS,
+        sysctls=(*_FABRIC_SYSCTLS, *ipv6),
     )
 
 
@@ -68,10 +80,11 @@ def _container(seat: Seat, hosts: tuple[tuple[str, str], ...]) -> Container:
         node=node.name,
         zone=node.zone,
         kind=node.kind,
-        image=image_name(kind.image),
+        image=parts.image or image_name(kind.image),
+        user=parts.user,
         command=parts.command,
         environment=parts.environment,
-        sysctls=_NODE_SYSCTLS,
+        sysctls=(*_NODE_SYSCTLS, *(_WITH_IPV6 if node.address6 else _WITHOUT_IPV6)),
         extra_hosts=hosts,
         files=parts.files,
         keeps_data=parts.keeps_data,

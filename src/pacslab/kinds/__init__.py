@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from pacslab.kinds import bastion, database, ehr, modality, orthanc, probe, ris, web_gateway, workstation
+from pacslab.kinds import bastion, container, database, ehr, modality, orthanc, probe, ris, web_gateway, workstation
 from pacslab.kinds.kind import Kind, Parts, Seat, SettingSpec
 
 KINDS: MappingProxyType[str, Kind] = MappingProxyType(
@@ -20,6 +20,7 @@ KINDS: MappingProxyType[str, Kind] = MappingProxyType(
             ehr.KIND,
             bastion.KIND,
             probe.KIND,
+            container.KIND,
         )
     },
 )

@@ -9,7 +9,7 @@ from pacslab.model.plan import File, Flow
 
 _CONF = """\
 listen_addresses = '*'
-port = 5432
+port = {port}
 unix_socket_directories = '/tmp'
 max_connections = 60
 shared_buffers = 64MB
@@ -45,7 +45,7 @@ def _parts(seat: Seat) -> Parts:
     flows = seat.reached_by(Application.POSTGRES)
     return Parts(
         files=(
-            File("/etc/pacslab/postgresql.conf", _CONF),
+            File("/etc/pacslab/postgresql.conf", _CONF.format(port=seat.port("postgres"))),
             File("/etc/pacslab/pg_hba.conf", "".join(_hba(flow) for flow in flows) + "host all all all reject\n"),
             File("/etc/pacslab/init.sql", "".join(_init(flow) for flow in flows), 0o400),
             *tls_files(seat.node),

@@ -30,8 +30,8 @@ def device(seat: Seat) -> Device:
         listeners=tuple(Listener(s.application, s.port) for s in node.services if s.application in _SPOKEN),
         peers=_peers(seat),
         modality="".join(node.setting("modality")),
-        manufacturer="".join(node.setting("manufacturer")),
-        model="".join(node.setting("model")),
+        manufacturer=node.manufacturer,
+        model=node.model,
     )
 
 

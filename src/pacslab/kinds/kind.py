@@ -23,7 +23,9 @@ class SettingSpec:
     meaning: str
     required: bool = False
     many: bool = False
+    pairs: bool = False  # a mapping of words; its values are kept as `name=value`
     choices: tuple[str, ...] = ()
+    example: str = ""
     names_node: bool = False  # each value names a node, `node` or `zone/node`
 
 
@@ -95,12 +97,18 @@ class Seat:
         """The address of a node of the lab."""
         return self.nodes[name].address
 
+    def port(self, service: str) -> int:
+        """The port of a service of this node, which its kind or the zone file decides."""
+        return port(self.node, service)
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a kind decides of its container."""
 
     files: tuple[File, ...] = ()
+    image: str = ""  # empty: the one that the kind names
+    user: str = ""  # empty: the image's own
     command: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     keeps_data: bool = False  # its data directory outlives the container, until `down`
@@ -114,17 +122,31 @@ class Kind:
 
     name: str
     title: str
-    image: str  # a folder of compose/images/
+    image: str  # a folder of compose/images/; empty: each node names its own image
     services: Callable[[Node], tuple[Service, ...]]
     parts: Callable[[Seat], Parts]
     settings: tuple[SettingSpec, ...] = ()
     needs_ae_title: bool = False
     takes_ae_title: bool = False
     attempts: frozenset[Operation] = frozenset()  # operations its `device` command can try
+    fixed_ports: frozenset[str] = frozenset()  # services whose port its programs know by heart
+    serves_anything: bool = False  # its program is the writer's own, and listens as the writer says
 
     def setting(self, name: str) -> SettingSpec | None:
         """The setting of that name, if the kind has it."""
         return next((spec for spec in self.settings if spec.name == name), None)
+
+
+def port(node: Node, service: str) -> int:
+    """The port of a node's service.
+
+    Raises:
+        ValueError: The node has no such service.
+    """
+    found = node.service(service)
+    if found is None:
+        raise ValueError(f"{node.path} has no service {service!r}")
+    return found.port
 
 
 def json_file(path: str, value: Any, *, mode: int = 0o444) -> File:

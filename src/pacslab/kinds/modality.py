@@ -33,10 +33,12 @@ KIND = Kind(
     services=_services,
     parts=_parts,
     settings=(
-        SettingSpec("modality", "what it acquires (PS3.3 C.7.3.1.1.1)", required=True, choices=("CT", "MR", "US")),
-        SettingSpec("manufacturer", "written into its images"),
-        SettingSpec("model", "written into its images"),
-        SettingSpec("service_console", "an ssh console for the vendor's service", choices=("true", "false")),
+        SettingSpec(
+            "modality", "what it acquires (PS3.3 C.7.3.1.1.1)", required=True, choices=("CT", "MR", "US"), example="CT"
+        ),
+        SettingSpec(
+            "service_console", "an ssh console for the vendor's service", choices=("true", "false"), example="true"
+        ),
     ),
     needs_ae_title=True,
     attempts=frozenset({Operation.C_ECHO, Operation.C_STORE, Operation.C_FIND, Operation.C_MOVE}),

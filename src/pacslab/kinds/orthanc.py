@@ -7,7 +7,7 @@ from typing import Any
 
 from pacslab.kinds.database import role
 from pacslab.kinds.device import device
-from pacslab.kinds.kind import MIB, Kind, Parts, Seat, SettingSpec, json_file, password, tls_files
+from pacslab.kinds.kind import MIB, Kind, Parts, Seat, SettingSpec, json_file, password, port, tls_files
 from pacslab.model import codec
 from pacslab.model.device import DEVICE_FILE
 from pacslab.model.dicom import DIMSE_APPLICATIONS, Application, Operation
@@ -78,7 +78,7 @@ def configuration(seat: Seat) -> dict[str, Any]:
         "Plugins": _plugins(seat),
         "LuaScripts": ["/etc/pacslab/orthanc.lua"],
         "HttpServerEnabled": True,
-        "HttpPort": 8042,
+        "HttpPort": seat.port("http"),
         "RemoteAccessAllowed": bool(gateways),
         # FACTS 1.9: without users of our own, Orthanc makes the login orthanc:orthanc.
         "AuthenticationEnabled": True,
@@ -144,7 +144,7 @@ def _database(seat: Seat) -> dict[str, Any]:
                 "EnableIndex": True,
                 "EnableStorage": False,
                 "Host": str(database.address),
-                "Port": 5432,
+                "Port": port(database, "postgres"),
                 "Database": role(seat.node.name),
                 "Username": role(seat.node.name),
                 "Password": password(f"database/{seat.node.name}"),
@@ -202,9 +202,12 @@ KIND = Kind(
     services=_services,
     parts=_parts,
     settings=(
-        SettingSpec("database", "the PostgreSQL server that holds its index", names_node=True),
-        SettingSpec("forward", "archives that get every complete study", many=True, names_node=True),
+        SettingSpec("database", "the PostgreSQL server that holds its index", names_node=True, example="pacs-db"),
+        SettingSpec(
+            "forward", "archives that get every complete study", many=True, names_node=True, example="[archive/vna]"
+        ),
     ),
     takes_ae_title=True,
+    fixed_ports=frozenset({"http"}),  # the node's own `device` command asks it there
     attempts=frozenset({Operation.C_ECHO, Operation.C_STORE, Operation.C_FIND, Operation.C_GET}),
 )

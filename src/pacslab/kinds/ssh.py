@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pacslab.kinds.kind import Seat
+from pacslab.kinds.kind import Seat, port
 from pacslab.model.dicom import Application
 from pacslab.model.lab import Node
 from pacslab.model.plan import File, Material, MaterialKind
 
 USER = "node"  # the one account of a node image, uid 1000
 HOME = "/var/lib/pacslab"
+SSH_PORT = 22
 
 _HARDENED = """\
-Port 22
+Port {port}
 AddressFamily inet
 PidFile none
 UsePAM no
@@ -53,7 +54,7 @@ def server_files(seat: Seat, visitors: tuple[Node, ...]) -> tuple[File, ...]:
     forwarding = f"AllowTcpForwarding local\nPermitOpen {' '.join(targets)}\n" if targets else "AllowTcpForwarding no\n"
     keys = "".join(_public(f"login/{visitor.name}") + "\n" for visitor in visitors)
     return (
-        File("/etc/pacslab/sshd_config", _HARDENED + forwarding),
+        File("/etc/pacslab/sshd_config", _HARDENED.format(port=seat.port("ssh")) + forwarding),
         File("/etc/pacslab/ssh/host_key", Material(MaterialKind.SSH_KEY, f"host/{seat.node.name}").token, 0o400),
         File("/etc/pacslab/ssh/authorized_keys", keys),
     )
@@ -62,7 +63,7 @@ def server_files(seat: Seat, visitors: tuple[Node, ...]) -> tuple[File, ...]:
 def client_files(node: Node, servers: tuple[Node, ...], via: Node | None = None) -> tuple[File, ...]:
     """A login key, the servers' host keys, and `ssh NAME` that jumps through `via` where it must."""
     config = "".join(_host(server, via) for server in servers)
-    known = "".join(f"{server.name},{server.address} {_public(f'host/{server.name}')}\n" for server in servers)
+    known = "".join(f"{_known(server)} {_public(f'host/{server.name}')}\n" for server in servers)
     key = Material(MaterialKind.SSH_KEY, f"login/{node.name}").token
     return (
         File(f"{HOME}/.ssh/id_ed25519", key, 0o400),
@@ -75,8 +76,20 @@ def _host(server: Node, via: Node | None) -> str:
     jump = f"  ProxyJump {via.name}\n" if via is not None and via != server else ""
     return (
         f"Host {server.name}\n  HostName {server.address}\n  User {USER}\n"
-        f"  StrictHostKeyChecking yes\n  ConnectTimeout 5\n{jump}"
+        f"{_port(server)}  StrictHostKeyChecking yes\n  ConnectTimeout 5\n{jump}"
     )
+
+
+def _port(server: Node) -> str:
+    number = port(server, "ssh")
+    return "" if number == SSH_PORT else f"  Port {number}\n"
+
+
+def _known(server: Node) -> str:
+    """A server's names in known_hosts (sshd(8)): with its port where that is not ssh's own."""
+    number = port(server, "ssh")
+    names = (server.name, str(server.address))
+    return ",".join(names if number == SSH_PORT else (f"[{name}]:{number}" for name in names))
 
 
 def _public(name: str) -> str:

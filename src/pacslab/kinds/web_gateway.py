@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pacslab.kinds.kind import MIB, Kind, Parts, Seat, SettingSpec, tls_files
+from pacslab.kinds.kind import MIB, Kind, Parts, Seat, SettingSpec, port, tls_files
 from pacslab.kinds.orthanc import gateway_login
 from pacslab.model.dicom import Application, Operation
 from pacslab.model.lab import Node, Service
@@ -45,7 +45,7 @@ http {{
     default 0;
 {named}  }}
   server {{
-    listen 443 ssl;
+    listen {port} ssl;
     server_name {name};
     ssl_certificate /etc/pacslab/tls/certificate.pem;
     ssl_certificate_key /etc/pacslab/tls/key.pem;
@@ -58,7 +58,7 @@ http {{
     location / {{ return 404; }}
     location /dicom-web/ {{
       if ($named = 0) {{ return 403; }}
-      proxy_pass http://{backend}:8042;
+      proxy_pass http://{backend};
       proxy_http_version 1.1;
       proxy_set_header Host $host;
       proxy_set_header Forwarded "for=$remote_addr;proto=https;host=$host";
@@ -84,7 +84,8 @@ def _conf(seat: Seat, backend: Node | None) -> str:
     return _CONF.format(
         name=seat.node.name,
         named=named,
-        backend=backend.address if backend else "127.0.0.1",
+        port=seat.port("https"),
+        backend=f"{backend.address}:{port(backend, 'http')}" if backend else "127.0.0.1:8042",
         login=gateway_login(seat.node.name),
     )
 
@@ -95,5 +96,7 @@ KIND = Kind(
     image="web-gateway",
     services=lambda _: (Service("https", Application.HTTPS, 443),),
     parts=_parts,
-    settings=(SettingSpec("backend", "the archive it stands in front of", required=True, names_node=True),),
+    settings=(
+        SettingSpec("backend", "the archive it stands in front of", required=True, names_node=True, example="pacs"),
+    ),
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import keyword
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +13,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pacslab.errors import Diagnostic, LabFileError, Severity
-from pacslab.labfile.resolve import ZoneUse, resolve
-from pacslab.labfile.rules import RULES
+from pacslab.labfile.resolve import resolve
+from pacslab.labfile.rules import RULES, World
 from pacslab.labfile.schema import LabShape, ZoneShape
 from pacslab.labfile.source import Loc, Source, did_you_mean, read
+from pacslab.labfile.zone_use import ZoneUse
 from pacslab.model.lab import Lab, Origin
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -27,8 +31,12 @@ class Loaded:
     warnings: tuple[Diagnostic, ...]
 
 
-def load(path: Path) -> Loaded:
+def load(path: Path, today: dt.date | None = None) -> Loaded:
     """Read a lab file and the zone files it names.
+
+    Args:
+        path: The lab file.
+        today: The day on which conduits have expired or not; in UTC, unless given.
 
     Raises:
         LabFileError: Some file has errors; holds every diagnostic of the stage, sorted by place.
@@ -36,12 +44,30 @@ def load(path: Path) -> Loaded:
     source = read(path)
     shape = _shape(source, LabShape)
     uses = _zone_uses(source, shape)
-    lab, unresolved = resolve(source, shape, uses)
-    found = unresolved or tuple(diagnostic for rule in RULES for diagnostic in rule(lab))
-    ordered = tuple(sorted(found, key=lambda d: (d.origin, d.code)))
-    if any(diagnostic.severity is Severity.ERROR for diagnostic in ordered):
+    lab, found = resolve(source, shape, uses)
+    if not _errors(found):
+        world = World.of(lab, today or dt.datetime.now(dt.UTC).date())
+        found += tuple(diagnostic for rule in RULES for diagnostic in rule(world))
+    ordered = _ordered(found)
+    if _errors(ordered):
         raise LabFileError(ordered)
     return Loaded(lab, ordered)
+
+
+def _errors(found: Iterable[Diagnostic]) -> bool:
+    return any(diagnostic.severity is Severity.ERROR for diagnostic in found)
+
+
+def _ordered(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """By place; what is wrong with every member of a series at one place is said once."""
+    first: dict[tuple[Origin, str, tuple[Origin, ...], str], Diagnostic] = {}
+    for diagnostic in found:
+        shape = _DIGITS.sub("", diagnostic.message)
+        first.setdefault((diagnostic.origin, diagnostic.code, diagnostic.related, shape), diagnostic)
+    return tuple(sorted(first.values(), key=lambda d: (d.origin, d.code, d.message)))
+
+
+_DIGITS = re.compile(r"[0-9]+")
 
 
 def _zone_uses(source: Source, shape: LabShape) -> tuple[ZoneUse, ...]:
@@ -56,7 +82,7 @@ def _zone_uses(source: Source, shape: LabShape) -> tuple[ZoneUse, ...]:
         except LabFileError as error:
             problems += error.diagnostics
     if problems:
-        raise LabFileError(tuple(sorted(problems, key=lambda d: (d.origin, d.code))))
+        raise LabFileError(_ordered(problems))
     return tuple(uses)
 
 
@@ -64,11 +90,25 @@ def _shape(source: Source, shape: type[Shape]) -> Shape:
     if source.value is None:
         hint = "start from `pacslab init`, or from the files in zones/ and lab/"
         raise LabFileError((Diagnostic("empty-file", f"{source.file} is empty", hint, Origin(source.file)),))
+    _is_meant(source, shape)
     try:
         return shape.model_validate(source.value)
     except ValidationError as error:
         found = _diagnostics(source, shape, error.errors(include_url=False))
-        raise LabFileError(tuple(sorted(found, key=lambda d: (d.origin, d.code)))) from None
+        raise LabFileError(_ordered(found)) from None
+
+
+def _is_meant(source: Source, shape: type[BaseModel]) -> None:
+    """A lab file is no zone file, nor the other way round; also, a lab file that names itself ends here."""
+    keys = source.value if isinstance(source.value, dict) else {}
+    if shape is ZoneShape and "lab" in keys and "zone" not in keys:
+        message, hint = "is a lab file, not a zone file", "name the zone files themselves"
+    elif shape is LabShape and "zone" in keys and "lab" not in keys:
+        message, hint = "is a zone file, not a lab file", f"write a lab file that names it: `zones: [{source.file}]`"
+    else:
+        return
+    first = min(source.keys.values(), default=Origin(source.file))
+    raise LabFileError((Diagnostic("wrong-file", f"{source.file} {message}", hint, first),))
 
 
 def _diagnostics(source: Source, shape: type[BaseModel], errors: Iterable[Any]) -> tuple[Diagnostic, ...]:
@@ -85,7 +125,9 @@ def _diagnostic(source: Source, shape: type[BaseModel], error: Any) -> Diagnosti
     if error["type"] == "missing":
         return Diagnostic("missing-key", f"{loc[-1]!r} is missing", f"add `{loc[-1]}: ...`", source.key(loc[:-1]))
     if error["type"] == "extra_forbidden":
-        hint = did_you_mean(str(loc[-1]), _keys(shape, loc[:-1]))
+        known = _keys(shape, loc[:-1])
+        meant = _SYNONYMS.get(str(loc[-1]), "")
+        hint = f"did you mean {meant!r}?" if meant in known else did_you_mean(str(loc[-1]), known)
         return Diagnostic("unknown-key", f"there is no key {loc[-1]!r} here", hint, source.key(loc))
     if error["loc"][-1:] == ("[key]",):
         return Diagnostic("wrong-value", *_wrong_name(loc[-1], error), source.key(loc))
@@ -123,6 +165,18 @@ def _wrong_name(name: Any, error: Any) -> tuple[str, str]:
     return f"{name!r} is not a name", "small letters, digits and single hyphens, beginning with a letter"
 
 
+_SYNONYMS = {
+    "refs": "references",
+    "reason": "why",
+    "because": "why",
+    "expires": "until",
+    "subnet": "network",
+    "ip": "address",
+    "conduits": "accepts",
+    "exclude": "without",
+    "duration": "for",
+    "sl_t": "security_level",
+}
 _EXPECTED = {
     "list_type": "expected a list",
     "dict_type": "expected a mapping, `name: value`",
@@ -132,10 +186,22 @@ _EXPECTED = {
     "too_short": "expected at least one entry",
     "ip_v4_network": "not an IPv4 network",
     "ip_v4_address": "not an IPv4 address",
+    "ip_v6_network": "not an IPv6 network",
+    "ip_v6_address": "not an IPv6 address",
+    "greater_than_equal": "too small",
+    "less_than_equal": "too large",
 }
 _HINTS = {
     "network": "a network such as 198.18.10.0/24, the part after the prefix being zero",
     "address": "an address such as 198.18.10.10",
+    "network6": "a network such as 2001:2:0:10::/64, the part after the prefix being zero",
+    "address6": "an address such as 2001:2:0:10::10",
+    "port": "a port such as 104, or a range such as 6000-6010",
+    "count": "how many nodes to make, such as 40",
+    "replicas": "a mapping of series to how many of each, such as {mr: 4}",
+    "security_level": "0 to 4, the zone's target security level (IEC 62443-3-3)",
+    "for": "a time such as 30m or 2h, at most 24h",
+    "services": "a list of services, each with `name:` and `port:`",
     "until": "a date such as 2027-06-30",
     "nodes": "a mapping of node names to nodes",
     "zones.nodes": "a list of the nodes to keep, such as [ct-1, mr-1]",
@@ -173,11 +239,16 @@ def _keys(shape: type[BaseModel], loc: Loc) -> list[str]:
     current: Any = shape
     for step in loc:
         if isinstance(step, str) and isinstance(current, type) and issubclass(current, BaseModel):
-            named = current.model_fields.get("from_" if step == "from" else str(step))
+            named = current.model_fields.get(_field(str(step)))
             current = _inner(named.annotation) if named else None
     if isinstance(current, type) and issubclass(current, BaseModel):
         return [field.alias or name for name, field in current.model_fields.items()]
     return []
+
+
+def _field(key: str) -> str:
+    """A key's name in the shapes: Python keeps some words to itself."""
+    return f"{key}_" if keyword.iskeyword(key) else key
 
 
 def _inner(annotation: Any) -> Any:

@@ -1,18 +1,34 @@
-"""The shape of zone files and lab files; types come from here, never from YAML."""
+"""The shape of zone files and lab files, and what each key means; types come from here, never from YAML."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from pacslab.model.dicom import Operation
-from pacslab.model.lab import Posture
+from pacslab.model.dicom import Application, Operation, Protocol
+from pacslab.model.lab import Criticality, Posture
 
 INTERFACE_MAX_CHARS = 15  # Linux IFNAMSIZ less the final zero: a node's cable carries its name
+MAX_COUNT = 10_000
+MAX_GRANT_S = 24 * 3600
+
+_NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_PORTS = r"^0*([0-9]{1,5})(?:-0*([0-9]{1,5}))?$"
+_DURATION = r"^([1-9][0-9]{0,3})([mh])$"
+_SCALAR = ("string", "number", "boolean")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How the reference page names a type."""
+
+    text: str
 
 
 def _boolean(value: Any) -> Any:
@@ -32,9 +48,46 @@ def _list(value: Any) -> Any:
 
 def _date(value: Any) -> Any:
     """Only what reads as a date: pydantic would take a bare number for seconds since 1970."""
-    if not (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+    if not (isinstance(value, str) and re.fullmatch(_DATE, value)):
         raise ValueError("not a date")
     return value
+
+
+def _written(value: Any) -> Any:
+    """Only text is an address or a network: pydantic would take a bare number for one."""
+    if not isinstance(value, str):
+        raise ValueError("not an address")
+    return value
+
+
+def _number(value: Any) -> Any:
+    """Decimal digits, whatever they begin with: `0104` is 104."""
+    if not (isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value, re.ASCII)):
+        raise ValueError("not a whole number")
+    return int(value)
+
+
+def _ports(value: Any) -> Any:
+    found = re.fullmatch(_PORTS, value, re.ASCII) if isinstance(value, str) else None
+    if not found:
+        raise ValueError("not a port")
+    first = int(found[1])
+    last = int(found[2] or first)
+    if not 1 <= first <= 65535 or not last <= 65535:
+        raise ValueError("a port is between 1 and 65535")
+    if last < first:
+        raise ValueError("the range ends before it begins")
+    return first, last
+
+
+def _duration(value: Any) -> Any:
+    found = re.fullmatch(_DURATION, value, re.ASCII) if isinstance(value, str) else None
+    if not found:
+        raise ValueError("not a time")
+    seconds = int(found[1]) * {"m": 60, "h": 3600}[found[2]]
+    if seconds > MAX_GRANT_S:
+        raise ValueError("longer than 24 hours is no limit")
+    return seconds
 
 
 def _zone_use(value: Any) -> Any:
@@ -42,16 +95,76 @@ def _zone_use(value: Any) -> Any:
     return {"file": value} if isinstance(value, str) else value
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=INTERFACE_MAX_CHARS)]
-ZoneName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=32)]
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
-Date = Annotated[dt.date, BeforeValidator(_date)]
-Selectors = Annotated[list[str], BeforeValidator(_list), Field(min_length=1)]
+def _digits(least: int, most: int) -> WithJsonSchema:
+    """A number as editors see it, which is a number, or as we see it, which is text."""
+    number = {"type": "integer", "minimum": least, "maximum": most}
+    return WithJsonSchema({"anyOf": [number, {"type": "string", "pattern": "^[0-9]{1,9}$"}]})
+
+
+Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=INTERFACE_MAX_CHARS), Words("name")]
+ZoneName = Annotated[str, StringConstraints(pattern=_NAME, max_length=32), Words("name")]
+ConduitId = Annotated[str, StringConstraints(pattern=_NAME, max_length=40), Words("name")]
+Text = Annotated[
+    str,
+    StringConstraints(min_length=1, strip_whitespace=True),
+    WithJsonSchema({"type": list(_SCALAR), "minLength": 1}),
+    Words("text"),
+]
+AeTitle = Annotated[str, WithJsonSchema({"type": list(_SCALAR), "maxLength": 18}), Words("AE title")]
+Boolean = Annotated[
+    bool, BeforeValidator(_boolean), WithJsonSchema({"enum": [True, False, "true", "false"]}), Words("true or false")
+]
+Date = Annotated[
+    dt.date,
+    BeforeValidator(_date),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": _DATE}),
+    Words("date"),
+]
+Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=MAX_COUNT), _digits(1, MAX_COUNT), Words("number")]
+Level = Annotated[int, BeforeValidator(_number), Field(ge=0, le=4), _digits(0, 4), Words("0 to 4")]
+Ports = Annotated[
+    tuple[int, int],
+    BeforeValidator(_ports),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string", "pattern": _PORTS}]}
+    ),
+    Words("port, or first-last"),
+]
+Duration = Annotated[
+    int, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION}), Words("minutes or hours")
+]
+Address = Annotated[IPv4Address, BeforeValidator(_written), Words("IPv4 address")]
+Address6 = Annotated[IPv6Address, BeforeValidator(_written), Words("IPv6 address")]
+Network = Annotated[IPv4Network, BeforeValidator(_written), Words("IPv4 network")]
+Network6 = Annotated[IPv6Network, BeforeValidator(_written), Words("IPv6 network")]
+Selectors = Annotated[
+    list[str],
+    BeforeValidator(_list),
+    Field(min_length=1),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
+    ),
+    Words("selector, or a list"),
+]
 
 
 class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServiceShape(_Shape):
+    """Something a node listens with, beyond or other than what its kind says."""
+
+    name: Annotated[ZoneName, Field(description="what conduits call it", examples=["console"])]
+    port: Annotated[Ports, Field(description="the port it listens on, or a range", examples=["6000-6010"])]
+    protocol: Annotated[
+        Protocol | None, Words("tcp or udp"), Field(description="`tcp` unless written", examples=["udp"])
+    ] = None
+    application: Annotated[
+        Application | None,
+        Words("application"),
+        Field(description="what is spoken; `other` unless written: no operations are known of it", examples=["http"]),
+    ] = None
 
 
 class NodeShape(BaseModel):
@@ -59,53 +172,160 @@ class NodeShape(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    kind: Text
-    title: Text | None = None
-    ae_title: str | None = None
-    address: IPv4Address | None = None
+    kind: Annotated[Text, Words("kind"), Field(description="what it is", examples=["modality"])]
+    title: Annotated[Text | None, Field(description="its name for people", examples=["CT scanner"])] = None
+    ae_title: Annotated[
+        AeTitle | None,
+        Field(description="its DICOM name: 1 to 16 characters (PS3.5 6.2), unique without regard to case"),
+        Field(examples=["CT1"]),
+    ] = None
+    count: Annotated[
+        Count | None,
+        Field(description="make a series of so many: `mr` becomes `mr-1`, `mr-2`, ...", examples=["40"]),
+    ] = None
+    address: Annotated[
+        Address | None,
+        Field(description="its address, a series' first one; counted from .10 unless written"),
+        Field(examples=["198.18.10.200"]),
+    ] = None
+    address6: Annotated[
+        Address6 | None,
+        Field(description="its IPv6 address; ::10 beside .10 unless written", examples=["2001:2:0:10::200"]),
+    ] = None
+    manufacturer: Annotated[Text | None, Field(description="who made it", examples=["SYNTHETIC Imaging"])] = None
+    model: Annotated[Text | None, Field(description="what its maker calls it", examples=["Helix 64"])] = None
+    criticality: Annotated[
+        Criticality | None,
+        Words("low, moderate or high"),
+        Field(description="what its failure would cost", examples=["high"]),
+    ] = None
+    services: Annotated[
+        list[ServiceShape],
+        Words("list of services"),
+        Field(description="what it listens with beyond its kind, or a kind's service on another port"),
+        Field(examples=["[{name: dicom, port: 104}]"]),
+    ] = []
 
 
 class ConduitShape(_Shape):
-    """A conduit that the zone accepts."""
+    """A conduit that the zone accepts: a permitted passage to nodes of this zone."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)]
-    from_: Selectors = Field(alias="from")
-    to: Selectors
-    service: Text
-    operations: list[Operation] = []
-    why: Text
-    references: list[Text] = []
-    owner: Text | None = None
-    until: Date | None = None
-    granted: Boolean = False
+    id: Annotated[ConduitId, Field(description="its name, unique in the lab; rules, checks, reports cite it")]
+    from_: Annotated[
+        Selectors,
+        Field(alias="from", description="who may open it: `zone`, `zone/node`, `zone/series`, or a list of them"),
+        Field(examples=["modality"]),
+    ]
+    to: Annotated[
+        Selectors,
+        Field(description='nodes or series of this zone, or `"*"` for all of them', examples=["pacs"]),
+    ]
+    service: Annotated[Text, Words("service"), Field(description="what it leads to", examples=["dicom"])]
+    operations: Annotated[
+        list[Operation],
+        Words("list of operations"),
+        Field(description="what may be done over it; needed where the application has operations"),
+        Field(examples=["[C-ECHO, C-STORE]"]),
+    ] = []
+    why: Annotated[
+        Text, Field(description="who needs it for what, in a few words", examples=["Scanners store their images."])
+    ]
+    references: Annotated[
+        list[Text],
+        Words("list of texts"),
+        Field(description="transactions or requirements that ask for it", examples=["[RAD-8, RAD-10]"]),
+    ] = []
+    owner: Annotated[Text | None, Field(description="by whose leave", examples=["radiology-it"])] = None
+    until: Annotated[
+        Date | None, Field(description="its last day; after it the lab no longer loads", examples=["2027-06-30"])
+    ] = None
+    granted: Annotated[
+        Boolean, Field(description="closed until somebody grants it; needs `for` or `until`", examples=["true"])
+    ] = False
+    for_: Annotated[
+        Duration | None,
+        Field(alias="for", description="how long one grant lasts at most, up to 24h", examples=["30m"]),
+    ] = None
+    clear_text: Annotated[
+        Text | None,
+        Field(description="what makes it tolerable that this DICOM, HTTP or HL7 can be read on the way"),
+        Field(examples=["Never leaves the server room."]),
+    ] = None
 
 
 class ZoneShape(_Shape):
     """A zone file."""
 
-    zone: ZoneName
-    title: Text | None = None
-    purpose: Text | None = None
-    trust: Text | None = None
-    network: IPv4Network
-    nodes: dict[Name, NodeShape] = Field(min_length=1)
-    accepts: list[ConduitShape] = []
+    zone: Annotated[ZoneName, Field(description="the zone's name", examples=["modality"])]
+    title: Annotated[Text | None, Field(description="its name for people", examples=["Imaging modalities"])] = None
+    purpose: Annotated[Text | None, Field(description="what the zone is for", examples=["Acquire images."])] = None
+    trust: Annotated[
+        Text | None,
+        Field(description="what its nodes have in common", examples=["devices that cannot defend themselves"]),
+    ] = None
+    security_level: Annotated[
+        Level | None,
+        Field(description="target security level, SL-T (IEC 62443-3-3); 0 is the outside", examples=["2"]),
+    ] = None
+    network: Annotated[
+        Network,
+        Field(description="inside 198.18.0.0/15 (RFC 2544); the first address is the gateway's"),
+        Field(examples=["198.18.10.0/24"]),
+    ]
+    network6: Annotated[
+        Network6 | None,
+        Field(description="inside 2001:2::/48 (RFC 5180), a /64 or larger", examples=["2001:2:0:10::/64"]),
+    ] = None
+    clear_text: Annotated[
+        Text | None,
+        Field(description="as a conduit's, for every conduit that this zone accepts"),
+        Field(examples=["One cable from the archive to its web front."]),
+    ] = None
+    nodes: Annotated[
+        dict[Name, NodeShape], Words("mapping of nodes"), Field(min_length=1, description="its nodes, by name")
+    ]
+    accepts: Annotated[
+        list[ConduitShape], Words("list of conduits"), Field(description="who may reach them; nothing else may")
+    ] = []
 
 
 class ZoneUseShape(_Shape):
     """A zone file used by a lab, with only some of its nodes."""
 
-    file: Text
-    nodes: list[Name] | None = None
+    file: Annotated[
+        Text, Words("path"), Field(description="a zone file, seen from the lab file", examples=["../zones/cloud.yaml"])
+    ]
+    nodes: Annotated[
+        list[Name] | None,
+        Words("list of names"),
+        Field(description="the nodes or series to keep; all unless written", examples=["[ct-1]"]),
+    ] = None
 
 
 class LabShape(_Shape):
     """A lab file."""
 
-    lab: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=32)]
-    title: Text | None = None
-    posture: Posture = Posture.SEGMENTED
-    zones: list[Annotated[ZoneUseShape, BeforeValidator(_zone_use)]] = Field(min_length=1)
-
-
-FileKind = Literal["lab", "zone"]
+    lab: Annotated[ZoneName, Field(description="the lab's name; its containers carry it", examples=["reference"])]
+    title: Annotated[
+        Text | None, Field(description="its name for people", examples=["Reference imaging department"])
+    ] = None
+    posture: Annotated[
+        Posture,
+        Words("segmented, zoned or flat"),
+        Field(description="how much of the policy is enforced", examples=["segmented"]),
+    ] = Posture.SEGMENTED
+    zones: Annotated[
+        list[Annotated[ZoneUseShape, BeforeValidator(_zone_use)]],
+        Words("list of paths, or of zone uses"),
+        Field(min_length=1, description="the zone files, in the order in which everything is listed"),
+    ]
+    replicas: Annotated[
+        dict[str, Count],
+        Words("mapping of numbers"),
+        Field(description="other counts for series, by `series` or `zone/series`", examples=["{mr: 4}"]),
+    ] = {}
+    without: Annotated[
+        list[str],
+        Words("list of selectors"),
+        Field(description="zones and nodes to leave out: `zone`, `zone/node`, `zone/series`", examples=["[outside]"]),
+    ] = []

@@ -16,6 +16,7 @@ from pacslab.model.lab import Origin
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32
+MANY_WORDS = 200
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML 1.1 4.1.4: what ends a line
 
 Loc = tuple[str | int, ...]
@@ -117,6 +118,8 @@ def display_name(path: Path) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known word, or lists them all when none is near."""
     words = sorted(set(known))
+    if len(words) > MANY_WORDS:  # comparing takes long: only what begins alike
+        words = [other for other in words if other[:1] == word[:1]][:MANY_WORDS] or words[:MANY_WORDS]
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"

@@ -35,6 +35,7 @@ class Application(StrEnum):
     HL7_TLS = "hl7-tls"
     POSTGRES = "postgres"
     SSH = "ssh"
+    OTHER = "other"  # declared by the lab's writer: ports and nothing more is known of it
 
 
 class Operation(StrEnum):
@@ -84,6 +85,7 @@ OPERATIONS: MappingProxyType[Application, tuple[Operation, ...]] = MappingProxyT
         Application.HL7_TLS: _HL7,
         Application.POSTGRES: (),
         Application.SSH: (),
+        Application.OTHER: (),
     },
 )
 

@@ -22,6 +22,14 @@ class Origin:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+class Criticality(StrEnum):
+    """What its failure would cost (FIPS 199's three levels of impact)."""
+
+    LOW = "low"
+    MODERATE = "moderate"
+    HIGH = "high"
+
+
 class Posture(StrEnum):
     """How much of the policy the firewall enforces."""
 
@@ -67,6 +75,9 @@ class Node:
     title: str = ""
     ae_title: str | None = None
     address6: IPv6Address | None = None
+    manufacturer: str = ""
+    model: str = ""
+    criticality: Criticality | None = None
     services: tuple[Service, ...] = ()
     settings: tuple[Setting, ...] = ()
 
@@ -100,6 +111,10 @@ class Conduit:
     owner: str = ""
     until: dt.date | None = None
     granted: bool = False  # closed until granted
+    grant_limit_s: int | None = None  # how long one grant lasts at most; None: not limited so
+    clear_text: str = ""  # why it is tolerated that this can be read on the way
+    whole_zones: tuple[str, ...] = ()  # zones of the lab that `from` names as a whole
+    to_all: bool = False  # `to` is every node of the zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,7 @@ class Zone:
     purpose: str = ""
     trust: str = ""
     network6: IPv6Network | None = None
+    security_level: int | None = None  # SL-T, IEC 62443-3-3: 0 to 4
 
     @property
     def gateway(self) -> IPv4Address:

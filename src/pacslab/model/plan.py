@@ -60,6 +60,7 @@ class Container:
     kind: str
     image: str
     command: tuple[str, ...] = ()  # empty: the image's own
+    user: str = ""  # empty: the image's own
     environment: tuple[tuple[str, str], ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
     extra_hosts: tuple[tuple[str, str], ...] = ()
@@ -123,6 +124,7 @@ class Flow:
     granted: bool  # closed until granted
     origin: Origin
     last_port: int | None = None  # of a range of ports; None: only `port`
+    grant_limit_s: int | None = None  # how long one grant lasts at most; None: not limited so
 
     @property
     def ports(self) -> tuple[int, int]:

@@ -77,7 +77,7 @@ def test_the_same_files_elsewhere(copy: Path, reference: Plan) -> None:
         ),
         ("zones/pacs-core.yaml", "[C-ECHO, C-FIND, C-MOVE]", "[C-ECHO, C-FIND, C-MOVE, C-STORE]"),
         ("zones/pacs-core.yaml", "    forward: [archive/vna]\n", ""),
-        ("zones/modality.yaml", "    granted: true\n", ""),
+        ("zones/modality.yaml", "    granted: true\n    for: 30m\n", ""),
         ("zones/modality.yaml", "ae_title: CT1", "ae_title: CT2"),
         ("zones/cloud.yaml", "198.18.40.0/24", "198.18.41.0/24"),
         ("lab/reference.yaml", "posture: segmented", "posture: zoned"),
