@@ -25,6 +25,7 @@ from pacslab.cli import (
     logs,
     plan,
     rules,
+    schema,
     status,
     up,
     verify,
@@ -69,6 +70,7 @@ app = typer.Typer(
     "Synthetic patients only; no protection for a real network.",
 )
 app.command("lint")(lint.lint)
+app.command("schema")(schema.schema)
 app.command("plan")(plan.plan)
 app.command("rules")(rules.rules)
 app.add_typer(images.app, name="images")

@@ -60,6 +60,7 @@ def expand(problems: Problems, use: ZoneUse, uses: tuple[ZoneUse, ...], replicas
     if not _networks_are_right(problems, use):
         return Members((), {}, frozenset(use.shape.nodes))
     named: dict[str, tuple[Node, ...]] = {}
+    nodes: list[Node] = []
     known: set[str] = set()
     position = 0
     for name, shape in use.shape.nodes.items():
@@ -74,12 +75,11 @@ def expand(problems: Problems, use: ZoneUse, uses: tuple[ZoneUse, ...], replicas
             message = f"'{name}-{count}' is too long: at most {INTERFACE_MAX_CHARS} characters"
             hint = "a node's cable carries its name, and Linux allows no more"
             problems.report("long-name", message, hint, use.source.key(("nodes", name)))
+        nodes += built
         named |= {node.name: (node,) for node in built} | {name: tuple(built)}
         # Whoever lowers the count in a lab file moves no other node.
         position += max(len(numbers), shape.count or 0)
-    # A series and a node of one name are two entries here, and a duplicate name for the rules.
-    nodes = tuple(node for name in use.shape.nodes for node in named[name])
-    return Members(nodes, named, frozenset(known))
+    return Members(tuple(nodes), named, frozenset(known))
 
 
 def _networks_are_right(problems: Problems, use: ZoneUse) -> bool:

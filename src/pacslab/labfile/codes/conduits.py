@@ -1,0 +1,136 @@
+"""Codes of conduits: what they name, what they open, and what they forget."""
+
+from __future__ import annotations
+
+from pacslab.errors import Severity
+from pacslab.labfile.codes.code import Code
+
+CODES: tuple[Code, ...] = (
+    Code(
+        "bad-selector",
+        "A selector names neither a zone nor a node.",
+        "images.yaml",
+        "    from: readers/reading-1\n",
+        "    from: reading-1\n",
+    ),
+    Code(
+        "absent-zone",
+        "A conduit from a zone that the lab does not have, and that looks like one it has.",
+        "images.yaml",
+        "    from: scanners\n",
+        "    from: scanner\n",
+        Severity.WARNING,
+    ),
+    Code(
+        "foreign-destination",
+        "A zone accepts for another zone's node.",
+        "readers.yaml",
+        "    to: reading-2\n",
+        "    to: images/vna\n",
+    ),
+    Code(
+        "duplicate-conduit",
+        "Two conduits have one id.",
+        "images.yaml",
+        "  - id: query\n",
+        "  - id: archive\n",
+    ),
+    Code(
+        "shadowed-conduit",
+        "Two conduits open the same service of the same pair.",
+        "scanners.yaml",
+        "    service: monitor\n",
+        "    service: ssh\n",
+    ),
+    Code(
+        "unknown-service",
+        "A conduit leads to a service that a node does not have.",
+        "images.yaml",
+        "    service: postgres\n",
+        "    service: mysql\n",
+    ),
+    Code(
+        "wrong-operation",
+        "A conduit permits an operation that its application does not have.",
+        "images.yaml",
+        "    operations: [C-FIND, C-MOVE]\n",
+        "    operations: [C-FIND, C-MOVE, QIDO-RS]\n",
+    ),
+    Code(
+        "missing-operations",
+        "A conduit permits no operation of an application that has some.",
+        "images.yaml",
+        "    operations: [C-FIND, C-MOVE]\n",
+        "",
+    ),
+    Code(
+        "untitled-initiator",
+        "A conduit for DICOM begins at a node without an AE title.",
+        "readers.yaml",
+        "    from: readers/reading-1\n",
+        "    from: [readers/reading-1, readers/helpdesk]\n",
+    ),
+    Code(
+        "missing-conduit",
+        "A node's setting makes it open what no conduit permits.",
+        "images.yaml",
+        "    forward: [vna]\n",
+        "    forward: [vna, reading-2]\n",
+    ),
+    Code(
+        "unreached-service",
+        "A node listens with what nobody may reach.",
+        "scanners.yaml",
+        "        port: 6100-6110\n",
+        "        port: 6100-6110\n      - name: telnet\n        port: 23\n",
+        Severity.WARNING,
+    ),
+    Code(
+        "missing-reverse",
+        "A conduit lets somebody ask, and none lets the answer back: storage commitment, C-MOVE.",
+        "scanners.yaml",
+        '    to: "*"\n',
+        "    to: ct-1\n",
+        Severity.WARNING,
+    ),
+    Code(
+        "wide-reverse",
+        "A conduit lets an answer in where nobody may ask.",
+        "images.yaml",
+        "    from: scanners\n",
+        "    from: scanners/mr\n",
+        Severity.WARNING,
+    ),
+    Code(
+        "any-to-any",
+        "A conduit leads from a whole zone to a whole zone.",
+        "scanners.yaml",
+        '    from: images/pacs\n    to: "*"\n',
+        '    from: images\n    to: "*"\n',
+        Severity.WARNING,
+    ),
+    Code(
+        "whole-zone",
+        "A conduit names a zone of different kinds of nodes, of which some cannot need it.",
+        "images.yaml",
+        "    from: readers/reading-1\n",
+        "    from: readers\n",
+        Severity.WARNING,
+    ),
+    Code(
+        "exposed-database",
+        "A conduit leads to a database from a node whose index it does not hold.",
+        "images.yaml",
+        "    from: images/pacs\n    to: pacs-db\n",
+        "    from: [images/pacs, images/vna]\n    to: pacs-db\n",
+        Severity.WARNING,
+    ),
+    Code(
+        "from-outside",
+        "A conduit lets in the zone `outside`, or another of security level 0.",
+        "scanners.yaml",
+        "    from: readers/helpdesk\n    to: ct-1\n    service: monitor\n",
+        "    from: [readers/helpdesk, outside/guest-1]\n    to: ct-1\n    service: monitor\n",
+        Severity.WARNING,
+    ),
+)
