@@ -1,7 +1,8 @@
-"""pacslab's own code -> the generated pages of docs/reference; `make docs` writes them, a test compares them."""
+"""pacslab's own code -> the generated pages of docs/reference; `make docs` writes them, a test compares them."""  # noqa: INP001
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from pacslab.checks.catalogue import CATALOGUE
 from pacslab.cli.app import app
 from pacslab.errors import Exit
+from pacslab.labfile.editors import FileKind, json_schema
+from pacslab.labfile.reference import diagnostics, fill
 
 REFERENCE = Path(__file__).parent / "reference"
 WRITTEN_BY = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"
@@ -25,7 +28,14 @@ def main() -> int:
 
 def pages() -> dict[str, str]:
     """File name -> text of every generated page."""
-    return {"commands.md": _commands(), "checks.md": _checks()}
+    zone_files = (REFERENCE / "zone-files.md").read_text(encoding="utf-8")
+    return {
+        "commands.md": _commands(),
+        "checks.md": _checks(),
+        "zone-files.md": fill(zone_files),
+        "diagnostics.md": _diagnostics(),
+        **{f"{kind.value}.schema.json": _schema(kind) for kind in FileKind},
+    }
 
 
 def _commands() -> str:
@@ -80,6 +90,23 @@ def _checks() -> str:
     lines += ["| id | suite | requirement | references |", "|---|---|---|---|"]
     lines += [f"| {c.id} | {c.suite} | {c.requirement} | {'; '.join(c.references)} |" for c in CATALOGUE]
     return "\n".join([*lines, ""])
+
+
+def _diagnostics() -> str:
+    return f"{WRITTEN_BY}\n# Diagnostics\n\n{_OF_DIAGNOSTICS}\n{diagnostics()}"
+
+
+_OF_DIAGNOSTICS = """\
+What `pacslab lint` says of a lab's files, by code. A code never changes its meaning. Errors stop every command;
+warnings are for the people who review the policy. `--json` and `--sarif` say the same for programs.
+
+A lab is read in stages: the lab file, its zone files, the names in them, and the policy as a whole. All problems of
+the first stage that fails are said at once, in the order of their places.
+"""
+
+
+def _schema(kind: FileKind) -> str:
+    return json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

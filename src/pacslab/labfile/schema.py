@@ -210,7 +210,10 @@ class NodeShape(BaseModel):
 class ConduitShape(_Shape):
     """A conduit that the zone accepts: a permitted passage to nodes of this zone."""
 
-    id: Annotated[ConduitId, Field(description="its name, unique in the lab; rules, checks, reports cite it")]
+    id: Annotated[
+        ConduitId,
+        Field(description="its name, unique in the lab; rules, checks, reports cite it", examples=["acquire"]),
+    ]
     from_: Annotated[
         Selectors,
         Field(alias="from", description="who may open it: `zone`, `zone/node`, `zone/series`, or a list of them"),
@@ -282,10 +285,14 @@ class ZoneShape(_Shape):
         Field(examples=["One cable from the archive to its web front."]),
     ] = None
     nodes: Annotated[
-        dict[Name, NodeShape], Words("mapping of nodes"), Field(min_length=1, description="its nodes, by name")
+        dict[Name, NodeShape],
+        Words("mapping of nodes"),
+        Field(min_length=1, description="its nodes, by name", examples=["{us-1: {kind: modality, ...}}"]),
     ]
     accepts: Annotated[
-        list[ConduitShape], Words("list of conduits"), Field(description="who may reach them; nothing else may")
+        list[ConduitShape],
+        Words("list of conduits"),
+        Field(description="who may reach them; nothing else may", examples=["[{id: acquire, ...}]"]),
     ] = []
 
 
@@ -318,6 +325,7 @@ class LabShape(_Shape):
         list[Annotated[ZoneUseShape, BeforeValidator(_zone_use)]],
         Words("list of paths, or of zone uses"),
         Field(min_length=1, description="the zone files, in the order in which everything is listed"),
+        Field(examples=["[../zones/modality.yaml]"]),
     ]
     replicas: Annotated[
         dict[str, Count],

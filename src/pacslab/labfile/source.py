@@ -65,7 +65,7 @@ def read(path: Path, *, seen_from: Origin | None = None) -> Source:
     except FileNotFoundError:
         raise _refuse("file-missing", f"there is no file {name}", _nearby(path), place) from None
     except OSError as error:
-        raise _refuse("file-unreadable", f"cannot read {name}: {error.strerror}", "", place) from None
+        raise _refuse("file-unreadable", f"cannot read {name}: {error.strerror}", "check the path and its permissions", place) from None
     except ValueError:  # a NUL, which YAML can write and no file system knows
         raise _refuse("file-unreadable", f"{name!r} cannot be a file's name", "check the path", place) from None
     if len(data) > MAX_BYTES:
@@ -110,7 +110,7 @@ def display_name(path: Path) -> str:
     """The path as messages show it: relative to the working directory where that is shorter."""
     try:
         relative = path.resolve().relative_to(Path.cwd())
-    except (ValueError, OSError):
+    except (ValueError, OSError, RuntimeError):  # RuntimeError: a link that leads to itself, until Python 3.13
         return str(path)
     return str(relative)
 
