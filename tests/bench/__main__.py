@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import up
+from tests.bench import lint, up
 
-BENCHES = {"up": up.main}
+BENCHES = {"lint": lint.main, "up": up.main}
 
 
 def main(names: list[str]) -> int:

@@ -120,7 +120,7 @@ def _speaks_dicom(seat: Seat, peer: Node) -> bool:
 
 def _modality(seat: Seat, peer: Node) -> dict[str, Any]:
     asked = seat.asked_by(peer)
-    service = peer.service("dicom")
+    service = next((s for s in peer.services if s.application in DIMSE_APPLICATIONS), None)
     return {
         "AET": peer.ae_title,
         "Host": str(peer.address),

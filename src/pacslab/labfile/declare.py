@@ -43,12 +43,15 @@ def _declared(entry: ServiceShape) -> Service:
 def _cannot_move(kind: Kind, old: Service, entry: ServiceShape) -> tuple[str, str] | None:
     """Why a kind's own service cannot be had like this, and what to write."""
     if entry.name in kind.fixed_ports:
-        return f"a {kind.name}'s {entry.name!r} stays on port {old.port}", "leave it out of `services`"
+        return f"{entry.name!r} of kind {kind.name!r} stays on port {old.port}", "leave it out of `services`"
     if entry.port[0] != entry.port[1]:
         return f"{entry.name!r} listens on one port, not on a range", "write one port"
     if entry.application not in {None, old.application} or entry.protocol not in {None, old.protocol}:
         what = f"{old.application.value} over {old.protocol.value}"
-        return f"a {kind.name}'s {entry.name!r} is {what}", "only its `port` can be another; give others a new name"
+        return (
+            f"{entry.name!r} of kind {kind.name!r} is {what}",
+            "only its `port` can be another; give others a new name",
+        )
     return None
 
 
@@ -58,7 +61,7 @@ def _cannot_declare(kind: Kind, entry: ServiceShape) -> tuple[str, str] | None:
     if application is Application.OTHER:
         return None
     if not kind.serves_anything:
-        message = f"nothing in a {kind.name} would answer {application.value} as {entry.name!r}"
+        message = f"nothing in a node of kind {kind.name!r} would answer {application.value} as {entry.name!r}"
         return message, "leave `application` out to open the port only, or use `kind: container`"
     if entry.protocol is Protocol.UDP:
         return f"{application.value} is spoken over tcp", "leave `protocol` out"

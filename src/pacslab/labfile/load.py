@@ -188,6 +188,7 @@ _EXPECTED = {
     "ip_v4_address": "not an IPv4 address",
     "ip_v6_network": "not an IPv6 network",
     "ip_v6_address": "not an IPv6 address",
+    "date_from_datetime_parsing": "there is no such day",
     "greater_than_equal": "too small",
     "less_than_equal": "too large",
 }

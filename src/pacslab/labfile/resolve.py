@@ -7,7 +7,7 @@ from pacslab.labfile.expand import Members, expand
 from pacslab.labfile.problems import Problems
 from pacslab.labfile.schema import LabShape
 from pacslab.labfile.select import Map, conduit, keep
-from pacslab.labfile.source import Source
+from pacslab.labfile.source import Source, did_you_mean
 from pacslab.labfile.zone_use import ZoneUse
 from pacslab.model.lab import Lab, Origin, Zone
 
@@ -48,7 +48,8 @@ def _replicas(
         homes = [home for home, names in series.items() if name in names and zone in {"", home}]
         if not homes:
             known = [f"{home}/{name}" for home, names in series.items() for name in names]
-            problems.unknown("unknown-series", f"no zone has a series {selector!r}", selector, known, origin)
+            hint = did_you_mean(selector, known) or "a series is a node with a `count:`"
+            problems.report("unknown-series", f"no zone has a series {selector!r}", hint, origin)
         if len(homes) > 1:
             hint = " or ".join(f"`{home}/{name}`" for home in homes)
             problems.report("unknown-series", f"{selector!r} is a series of several zones", f"write {hint}", origin)

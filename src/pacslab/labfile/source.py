@@ -65,7 +65,9 @@ def read(path: Path, *, seen_from: Origin | None = None) -> Source:
     except FileNotFoundError:
         raise _refuse("file-missing", f"there is no file {name}", _nearby(path), place) from None
     except OSError as error:
-        raise _refuse("file-unreadable", f"cannot read {name}: {error.strerror}", "check the path and its permissions", place) from None
+        raise _refuse(
+            "file-unreadable", f"cannot read {name}: {error.strerror}", "check the path and its permissions", place
+        ) from None
     except ValueError:  # a NUL, which YAML can write and no file system knows
         raise _refuse("file-unreadable", f"{name!r} cannot be a file's name", "check the path", place) from None
     if len(data) > MAX_BYTES:

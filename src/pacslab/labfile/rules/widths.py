@@ -13,7 +13,7 @@ from pacslab.model.lab import Conduit, Zone
 def zones_are_not_joined(world: World) -> Iterator[Diagnostic]:
     """From a whole zone to a whole zone is no conduit but a hole in the wall."""
     for conduit in world.lab.conduits:
-        if conduit.whole_zones and conduit.to_all and len(conduit.sources) > 1 and len(conduit.destinations) > 1:
+        if _is_any_to_any(conduit):
             message = f"{conduit.id!r} opens any to any: {_count(conduit)} host pairs"
             hint = "name the nodes that need it, in `from` or in `to`"
             yield warning("any-to-any", message, hint, conduit.origin)
@@ -22,6 +22,8 @@ def zones_are_not_joined(world: World) -> Iterator[Diagnostic]:
 def whole_zones_are_alike(world: World) -> Iterator[Diagnostic]:
     """A whole zone may stand for its nodes where they are of one kind; otherwise some do not need it."""
     for conduit in world.lab.conduits:
+        if _is_any_to_any(conduit):
+            continue
         mixed = [name for name in conduit.whole_zones if len(world.kinds(_paths(world.zones[name]))) > 1]
         if mixed and conduit.destinations:
             message = f"{conduit.id!r} opens to all kinds of nodes of {', '.join(mixed)}: {_count(conduit)} host pairs"
@@ -52,17 +54,27 @@ def the_outside_stays_outside(world: World) -> Iterator[Diagnostic]:
     if not outside:
         return
     for conduit in world.lab.conduits:
-        strangers = {path.partition("/")[0] for path in conduit.sources} & outside
-        inside = [path for path in conduit.destinations if path.partition("/")[0] not in outside]
+        strangers = [path for path in conduit.sources if _zone(path) in outside]
+        inside = [path for path in conduit.destinations if _zone(path) not in outside]
         if strangers and inside:
-            message = f"{conduit.id!r} lets {', '.join(sorted(strangers))} in: {_count(conduit)} host pairs"
+            zones = ", ".join(sorted({_zone(path) for path in strangers}))
+            message = f"{conduit.id!r} lets {zones} in: {len(strangers) * len(inside)} host pairs"
             hint = "nobody is known there; let people in through a bastion, or a zone of their own"
             yield warning("from-outside", message, hint, conduit.origin)
+
+
+def _is_any_to_any(conduit: Conduit) -> bool:
+    both = conduit.whole_zones and conduit.to_all
+    return bool(both) and len(conduit.sources) > 1 and len(conduit.destinations) > 1
 
 
 def _count(conduit: Conduit) -> int:
     both = len(set(conduit.sources) & set(conduit.destinations))
     return len(conduit.sources) * len(conduit.destinations) - both
+
+
+def _zone(path: str) -> str:
+    return path.partition("/")[0]
 
 
 def _paths(zone: Zone) -> tuple[str, ...]:
