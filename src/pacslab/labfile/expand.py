@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from pacslab.kinds import KINDS, Kind, SettingSpec
+from pacslab.kinds import KINDS
 from pacslab.labfile.declare import services
 from pacslab.labfile.problems import Problems
-from pacslab.labfile.schema import INTERFACE_MAX_CHARS, NodeShape, ZoneShape
+from pacslab.labfile.schema import NodeShape, ZoneShape
+from pacslab.labfile.settings import NUMBER, Build, settings
 from pacslab.labfile.source import Loc
+from pacslab.labfile.types import INTERFACE_MAX_CHARS
 from pacslab.labfile.zone_use import ZoneUse
-from pacslab.model.lab import Node, Setting
+from pacslab.model.lab import Node
 
 LAB_NETWORK = IPv4Network("198.18.0.0/15")  # RFC 2544: test networks, in nobody's hospital
 # RFC 5180: the same for IPv6. Unlike the documentation range 2001:db8::/32 it may be forwarded (RFC 6890 registry).
@@ -21,17 +21,6 @@ LAB_NETWORK6 = IPv6Network("2001:2::/48")
 LONGEST_PREFIX = 28
 LONGEST_PREFIX6 = 64
 FIRST_HOST = 10  # REFERENCE-LAB: nodes count from .10; .1 is the gateway
-NUMBER = "{n}"  # in the texts of a series: its member's number
-_KEYS = ("kind", "title", "ae_title", "count", "address", "address6", "manufacturer", "model", "criticality")
-
-
-@dataclass(frozen=True, slots=True)
-class _Build:
-    """What building a node of a zone file takes."""
-
-    problems: Problems
-    use: ZoneUse
-    uses: tuple[ZoneUse, ...]  # all of the lab's: settings name nodes in them
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +54,7 @@ def expand(problems: Problems, use: ZoneUse, uses: tuple[ZoneUse, ...], replicas
     position = 0
     for name, shape in use.shape.nodes.items():
         count = replicas.get(name, shape.count) if shape.count else None
-        template = _template(_Build(problems, use, uses), name, shape)
+        template = _template(Build(problems, use, uses), name, shape)
         numbers = [None] if count is None else list(range(1, count + 1))
         built = (
             [_member(use.shape, template, shape, position + n, at) for n, at in enumerate(numbers)] if template else []
@@ -100,7 +89,7 @@ def _networks_are_right(problems: Problems, use: ZoneUse) -> bool:
     return len(problems) == before
 
 
-def _template(build: _Build, name: str, shape: NodeShape) -> Node | None:
+def _template(build: Build, name: str, shape: NodeShape) -> Node | None:
     """The node as written; a series has one for all its members."""
     problems, use = build.problems, build.use
     loc: Loc = ("nodes", name)
@@ -128,7 +117,7 @@ def _template(build: _Build, name: str, shape: NodeShape) -> Node | None:
         manufacturer=shape.manufacturer or "",
         model=shape.model or "",
         criticality=shape.criticality,
-        settings=tuple(_settings(build, loc, shape, kind)),
+        settings=tuple(settings(build, loc, shape, kind)),
     )
     return replace(node, services=services(build.problems, build.use.source, shape, node))
 
@@ -171,64 +160,3 @@ def _address6(zone: ZoneShape, shape: NodeShape, position: int, number: int | No
     if shape.address6 is not None:
         return IPv6Address(int(shape.address6) + (number or 1) - 1)
     return IPv6Address(int(zone.network6.network_address) + int(str(FIRST_HOST + position), 16))
-
-
-def _settings(build: _Build, loc: Loc, shape: NodeShape, kind: Kind) -> Iterator[Setting]:
-    written = shape.model_extra or {}
-    for name, value in written.items():
-        spec = kind.setting(name)
-        if spec is None:
-            message = f"kind {kind.name!r} has no setting {name!r}"
-            known = [*(spec.name for spec in kind.settings), *_KEYS, "services"]
-            build.problems.unknown("unknown-setting", message, name, known, build.use.source.key((*loc, name)))
-            continue
-        yield _setting(build, (*loc, name), spec, value)
-    for spec in kind.settings:
-        if spec.required and spec.name not in written:
-            message = f"kind {kind.name!r} needs the setting {spec.name!r}: {spec.meaning}"
-            choices = f" (one of {', '.join(spec.choices)})" if spec.choices else ""
-            build.problems.report(
-                "missing-setting", message, f"write `{spec.name}: ...`{choices}", build.use.source.key(loc)
-            )
-
-
-def _setting(build: _Build, loc: Loc, spec: SettingSpec, value: object) -> Setting:
-    texts = _texts(spec, value)
-    origin = build.use.source.origin(loc)
-    if texts is None:
-        expected = "a mapping of words" if spec.pairs else "a word or a list of words" if spec.many else "one word"
-        build.problems.report("wrong-setting", f"{spec.name!r} takes {expected}", spec.meaning, origin)
-        return Setting(spec.name, (), origin)
-    for n, text in enumerate(texts):
-        at = build.use.source.places.get((*loc, n), origin)
-        if spec.choices and text not in spec.choices:
-            hint = f"one of {', '.join(spec.choices)}"
-            build.problems.report("wrong-setting", f"{spec.name!r} cannot be {text!r}", hint, at)
-        if spec.names_node and NUMBER not in text and not _exists(build.uses, text):
-            known = [name for other in build.uses for name in other.shape.nodes]
-            message = f"{spec.name!r} names {text!r}, which no zone has"
-            build.problems.unknown("unknown-node", message, text.rpartition("/")[2], known, at)
-    return Setting(spec.name, texts, origin)
-
-
-def _texts(spec: SettingSpec, value: object) -> tuple[str, ...] | None:
-    """A setting's values as words; None if they are something else."""
-    if spec.pairs:
-        if not isinstance(value, dict):
-            return None
-        pairs = {name: "" if text is None else text for name, text in value.items()}
-        good = all(isinstance(text, str) and re.fullmatch(r"[^=\x00]+", name) for name, text in pairs.items())
-        return tuple(f"{name}={text}" for name, text in pairs.items()) if good else None
-    values: Iterable[object] = value if isinstance(value, list) and spec.many else [value]
-    texts = tuple(item for item in values if isinstance(item, str))
-    return texts if texts and len(texts) == len(list(values)) else None
-
-
-def _exists(uses: tuple[ZoneUse, ...], selector: str) -> bool:
-    """Whether a node is in one of the lab's zone files, or belongs to a zone that the lab leaves out."""
-    zone, _, name = selector.rpartition("/")
-    homes = [use.shape.nodes for use in uses if zone in {"", use.shape.zone}]
-    if zone and not homes:
-        return True
-    series, _, number = name.rpartition("-")
-    return any(name in nodes or (number.isdecimal() and series in nodes and nodes[series].count) for nodes in homes)

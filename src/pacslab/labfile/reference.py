@@ -18,10 +18,10 @@ from pacslab.labfile.schema import (
     LabShape,
     NodeShape,
     ServiceShape,
-    Words,
     ZoneShape,
     ZoneUseShape,
 )
+from pacslab.labfile.types import Words
 from pacslab.model.dicom import OPERATIONS
 from pacslab.model.lab import Node, Origin, Setting
 

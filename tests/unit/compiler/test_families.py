@@ -1,6 +1,8 @@
 """IPv6 beside IPv4, and ranges of ports: addresses, flows, sysctls, what is probed and expected."""
 
 import contextlib
+from dataclasses import replace
+from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,21 @@ def test_every_probed_port_of_a_range_is_expected_to_be_open(tmp_path: Path) -> 
         *(("d", "b", port) for port in (6000, 6005, 6010)),
     ]
     assert expected_pairs(plan).allowed == len(allowed)
+
+
+def test_programs_are_configured_for_ipv4(reference_lab: Lab) -> None:
+    """Kinds see one flow for each pair and service, whether or not IPv6 opens it too."""
+    zones = tuple(
+        replace(
+            zone,
+            network6=IPv6Network(f"2001:2:0:{n}::/64"),
+            nodes=tuple(
+                replace(node, address6=IPv6Address(f"2001:2:0:{n}::{m}")) for m, node in enumerate(zone.nodes, 10)
+            ),
+        )
+        for n, zone in enumerate(reference_lab.zones)
+    )
+    both = replace(reference_lab, zones=zones)
+    assert len(flows(both)) == 2 * len(flows(reference_lab))
+    old, new = (containers(lab, flows(lab)) for lab in (reference_lab, both))
+    assert [c.files for c in new] == [c.files for c in old]

@@ -218,3 +218,9 @@ def test_networks_of_both_families_are_apart(refused: Refused) -> None:
 def test_services_that_a_kind_does_not_have(services: str, refused: Refused) -> None:
     zone = f"zone: z\nnetwork: 198.18.0.0/24\nnodes: {{pacs: {{kind: orthanc, ae_title: A, services: {services}}}}}\n"
     assert "wrong-service" in {code for code, _, _ in refused(zone)}
+
+
+def test_a_series_counts_on_from_its_first_address(written: Written) -> None:
+    loaded = written(SERIES.replace("count: 4", "count: 4, address: 198.18.10.200"))
+    assert [_addresses(loaded)[f"mr-{n}"] for n in range(1, 5)] == [f"198.18.10.{n}" for n in range(200, 204)]
+    assert _addresses(loaded)["us-1"] == "198.18.10.15"
