@@ -17,7 +17,9 @@ from pacslab import __version__
 from pacslab.cli import (
     doctor,
     down,
+    drift,
     exec_,
+    explain,
     images,
     lint,
     logs,
@@ -42,12 +44,14 @@ app = typer.Typer(
 app.command("lint")(lint.lint)
 app.command("plan")(plan.plan)
 app.command("rules")(rules.rules)
+app.command("explain")(explain.explain)
 app.add_typer(images.app, name="images")
 app.command("up")(up.up)
 app.command("status")(status.status)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_.exec_)
 app.command("logs")(logs.logs)
 app.command("verify")(verify.verify)
+app.command("drift")(drift.drift)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)
 
