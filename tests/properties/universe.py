@@ -16,9 +16,17 @@ NUMBERS = {"tcp": 6, "udp": 17}
 PORTS = (0, 1, 2, 22, 23, 104, 105, 106, 2762, 2763, 65534, 65535)
 SYN, ACK = 2, 16
 OPENINGS = [(6, 50000, port, SYN) for port in PORTS] + [(17, 50000, port, 0) for port in PORTS]
-OTHERS = [(6, 50000, 104, ACK), (6, 50000, 104, SYN | ACK), (1, 3 << 8, 9, 0), (1, 8 << 8, 9, 0), (58, 2 << 8, 9, 0),
-          (58, 128 << 8, 9, 0), (47, 1, 104, 0)]  # fmt: skip
-LATER = [(6, 50000, 104, SYN), (6, 50000, 104, ACK), (17, 50000, 22, 0), *OTHERS[2:]]
+OTHERS = [
+    *((6, 50000, port, ACK) for port in (22, 104, 2762)),
+    (6, 50000, 104, SYN | ACK),
+    *((protocol, kind << 8, 9, 0) for protocol, kind in ((1, 3), (1, 8), (58, 2), (58, 128))),
+    (47, 1, 104, 0),
+]
+LATER = [
+    *((6, 50000, port, SYN) for port in (22, 104, 2762)),
+    *((17, 50000, port, 0) for port in (22, 104, 2763)),
+    *OTHERS,
+]
 
 
 def packets(policy: Policy, mentioned: Iterable[str] = ()) -> Iterator[P]:

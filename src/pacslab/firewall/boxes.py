@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pacslab.firewall.intervals import Intervals, holds, meet, minus, size
+from pacslab.firewall.intervals import Intervals, holds, meet, minus, size, union
 
 PORTS: Intervals = ((0, 0xFFFF),)
 EVERY_PROTOCOL = (1 << 256) - 1  # bit n: protocol n
@@ -195,7 +195,18 @@ class _Side:
                 side.wide.append(box)
             else:
                 side.narrow.setdefault(pair, []).append(box)
+        side.narrow = {pair: _merged(found) for pair, found in side.narrow.items()}
         return side
+
+
+def _merged(boxes: list[Box]) -> list[Box]:
+    """The same packets in fewer boxes: those that differ in ports only become one."""
+    if len(boxes) == 1:
+        return boxes
+    alike: dict[tuple[object, ...], list[Box]] = {}
+    for box in boxes:
+        alike.setdefault((box.protocol, box.sport, box.flags, box.state), []).append(box)
+    return [found[0]._replace(dport=union(pair for one in found for pair in one.dport)) for found in alike.values()]
 
 
 def difference(left: Iterable[Box], right: Iterable[Box]) -> Iterator[Box]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from pacslab.firewall.keys import cut, flow_key
+from pacslab.firewall.keys import comment, cut, flow_key
 from pacslab.model.fabric import Cable
 from pacslab.model.lab import Posture
 from pacslab.model.plan import Flow, PlannedZone
@@ -42,8 +43,8 @@ _ERRORS = {
     4: Match(("icmp type",), "{ destination-unreachable, time-exceeded, parameter-problem }"),
     6: Match(("icmpv6 type",), "{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem }"),
 }
+Network = IPv4Network | IPv6Network
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
-_COMMENT_BYTES = 100  # nft takes 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +81,17 @@ def emit(zones: Iterable[PlannedZone], cables: Iterable[Cable], flows: Iterable[
     zones, cables, flows = tuple(zones), tuple(cables), tuple(flows)
     families = (_V4, _V6) if any(cable.address6 for cable in cables) else (_V4,)
     maps = {family: tuple(_maps(family, flows)) for family in families}
+    sets = {one.name: one for family in families for one in _sets(family, zones, cables)}
     chains = (
         *_accepting(families),
-        *(_entrance6(cables) if _V6 in families else ()),
-        _prerouting(families),
+        *(_entrance6(cables, sets) if _V6 in families else ()),
+        _prerouting(families, sets),
         _forward(maps, zones, cables, posture),
         *(_closed(hook) for hook in (Hook.INPUT, Hook.OUTPUT)),
     )
     led_to = {name for chain in chains for rule in chain.rules for name in _targets(rule)}
     return Table(
-        sets=tuple(one for family in families for one in _sets(family, zones, cables)),
+        sets=tuple(sets.values()),
         maps=tuple(one for family in families for one in maps[family]),
         chains=(*(_deny(reason) for reason in Denial if reason.chain in led_to), *chains),
     )
@@ -111,7 +113,8 @@ def _sets(family: _Family, zones: tuple[PlannedZone, ...], cables: tuple[Cable, 
     nodes = dict.fromkeys(str(address) for _, address in with_address)
     yield NamedSet(f"nodes{family.suffix}", (family.destination,), tuple(Element((node,)) for node in nodes))
     answered = tuple(Element((str(gateway),)) for gateway in dict.fromkeys(gateways) if gateway is not None)
-    yield NamedSet(f"gateways{family.suffix}", (family.destination,), answered)
+    if answered:
+        yield NamedSet(f"gateways{family.suffix}", (family.destination,), answered)
     if family is _V6 and len(with_address) < len(cables):
         without = tuple(Element((_interface(cable),)) for cable in cables if cable.address6 is None)
         yield NamedSet("without6", ("iifname",), without)
@@ -156,28 +159,27 @@ def _accepting(families: tuple[_Family, ...]) -> tuple[Chain, ...]:
     )
 
 
-def _prerouting(families: tuple[_Family, ...]) -> Chain:
+def _prerouting(families: tuple[_Family, ...], sets: Container[str]) -> Chain:
     # Before conntrack: what is spoofed or has no destination leaves no trace in the state table.
     ipv6 = Goto("prerouting6" if _V6 in families else Denial.IPV6.chain)
-    rules = (_rule(Match(("meta nfproto",), "ipv6"), ipv6), *_entrance(_V4))
+    rules = (_rule(Match(("meta nfproto",), "ipv6"), ipv6), *_entrance(_V4, sets))
     return Chain("prerouting", rules, Base(Hook.PREROUTING, "raw"))
 
 
-def _entrance6(cables: tuple[Cable, ...]) -> Iterator[Chain]:
+def _entrance6(cables: tuple[Cable, ...], sets: Container[str]) -> Iterator[Chain]:
     without = any(cable.address6 is None for cable in cables)
     closed = (_rule(Match(("iifname",), "@without6"), Goto(Denial.IPV6.chain)),) if without else ()
-    yield Chain("prerouting6", (*closed, *_entrance(_V6)))
+    yield Chain("prerouting6", (*closed, *_entrance(_V6, sets)))
 
 
-def _entrance(family: _Family) -> tuple[Rule, ...]:
+def _entrance(family: _Family, sets: Container[str]) -> Iterator[Rule]:
     """A cable carries its own node's address only, and only to nodes."""
     suffix = family.suffix
-    return (
-        _rule(Match(("iifname", family.source), f"@cables{suffix}", negated=True), Goto(Denial.SPOOFED.chain)),
-        _rule(Match((family.destination,), f"@gateways{suffix}"), Goto(Denial.FABRIC.chain)),
-        _rule(Match((family.destination,), f"@nodes{suffix}", negated=True), Goto(Denial.NO_NODE.chain)),
-        _rule(Counter(), Accept(), comment="from its own cable to a node"),
-    )
+    yield _rule(Match(("iifname", family.source), f"@cables{suffix}", negated=True), Goto(Denial.SPOOFED.chain))
+    if (gateways := f"gateways{suffix}") in sets:
+        yield _rule(Match((family.destination,), f"@{gateways}"), Goto(Denial.FABRIC.chain))
+    yield _rule(Match((family.destination,), f"@nodes{suffix}", negated=True), Goto(Denial.NO_NODE.chain))
+    yield _rule(Counter(), Accept(), comment="from its own cable to a node")
 
 
 def _forward(
@@ -215,9 +217,9 @@ def _posture_rules(
         case Posture.FLAT:
             yield _rule(Counter(), Accept(), comment="posture flat")
         case Posture.ZONED:
-            for zone in zones:
-                for family in families:
-                    yield from _within(zone, family, cables)
+            for family in families:
+                for name, network in _networks(zones, family):
+                    yield from _within(name, network, family, cables)
         case Posture.SEGMENTED:
             pass
     if not _is_open_to_all(zones, cables, posture):
@@ -226,36 +228,43 @@ def _posture_rules(
 
 def _is_open_to_all(zones: tuple[PlannedZone, ...], cables: tuple[Cable, ...], posture: Posture) -> bool:
     """Whether a posture leaves nothing to deny, so that a rule that denies could never match."""
-    alone = any(all(_is_within(cable, zone) for cable in cables) for zone in zones)
-    return posture is Posture.FLAT or (posture is Posture.ZONED and alone)
+    return posture is Posture.FLAT or (
+        posture is Posture.ZONED and all(_is_one_zone(zones, cables, family) for family in (_V4, _V6))
+    )
 
 
-def _is_within(cable: Cable, zone: PlannedZone) -> bool:
-    both = ((cable.address, zone.network), (cable.address6, zone.network6))
-    return all(address is None or (network is not None and address in network) for address, network in both)
+def _is_one_zone(zones: tuple[PlannedZone, ...], cables: tuple[Cable, ...], family: _Family) -> bool:
+    """Whether all nodes that have an address of the family are in one zone."""
+    addresses = [address for cable in cables if (address := _address(cable, family)) is not None]
+    networks = (network for _, network in _networks(zones, family))
+    return not addresses or any(all(address in network for address in addresses) for network in networks)
 
 
-def _within(zone: PlannedZone, family: _Family, cables: tuple[Cable, ...]) -> Iterator[Rule]:
-    network = zone.network if family is _V4 else zone.network6
+def _networks(zones: tuple[PlannedZone, ...], family: _Family) -> Iterator[tuple[str, Network]]:
+    """Each zone's network but those that lie in another: their rules could never match."""
+    both = ((zone.name, zone.network if family is _V4 else zone.network6) for zone in zones)
+    named = {network: name for name, network in reversed(list(both)) if network is not None}
+    widest: list[Network] = []
+    for network in sorted(named, key=lambda n: n.prefixlen):
+        if not any(int(wide[0]) <= int(network[0]) <= int(wide[-1]) for wide in widest):
+            widest.append(network)
+    yield from ((named[network], network) for network in sorted(widest, key=lambda n: int(n[0])))
+
+
+def _within(name: str, network: Network, family: _Family, cables: tuple[Cable, ...]) -> Iterator[Rule]:
     addresses = (_address(cable, family) for cable in cables)
-    if network is None or not any(address in network for address in addresses if address is not None):
+    if not any(address in network for address in addresses if address is not None):
         return  # nobody is there
     yield _rule(
         Match((family.source,), str(network)),
         Match((family.destination,), str(network)),
         Counter(),
         Accept(),
-        comment=f"posture zoned {comment(zone.name)}",
+        comment=f"posture zoned {comment(name)}",
     )
 
 
-def comment(words: str) -> str:
-    """Words as nft's comments take them: no quotes, no line ends, not too long."""
-    plain = "".join(letter if letter.isprintable() and letter not in '"\\' else "?" for letter in words)
-    return plain.encode()[:_COMMENT_BYTES].decode(errors="ignore")
-
-
-def _address(cable: Cable, family: _Family) -> object:
+def _address(cable: Cable, family: _Family) -> IPv4Address | IPv6Address | None:
     return cable.address if family is _V4 else cable.address6
 
 

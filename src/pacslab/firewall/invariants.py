@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pacslab.firewall.keys import comment
 from pacslab.firewall.naming import Names
 from pacslab.firewall.permitted import NUMBERS
 from pacslab.model.loaded import Entry, Field, Loaded, LoadedChain
@@ -64,17 +65,19 @@ def unreached(loaded: Loaded, hits: set[int]) -> Iterator[Difference]:
 
 def labels(loaded: Loaded, policy: Policy, names: Names) -> Iterator[Difference]:
     """Elements that are counted for another conduit than the one they open."""
-    flows: dict[tuple[int, int, int, int], list[Flow]] = {}
+    single: dict[tuple[int, int, int, int, int], list[Flow]] = {}
+    ranges: dict[tuple[int, int, int, int], list[Flow]] = {}
     for flow in policy.flows:
-        flows.setdefault(_ends(flow), []).append(flow)
+        if flow.ports[0] == flow.ports[1]:
+            single.setdefault((*_ends(flow), flow.port), []).append(flow)
+        else:
+            ranges.setdefault(_ends(flow), []).append(flow)
     for family, entry in _conversations(loaded):
         source, destination, protocol, ports = _key(entry)
-        opened = [
-            flow.conduit
-            for flow in flows.get((family, source, destination, protocol), ())
-            if flow.ports[0] <= ports[1] and ports[0] <= flow.ports[1]
-        ]
-        if opened and entry.comment not in opened:
+        ends = family, source, destination, protocol
+        wide = [f for f in ranges.get(ends, ()) if f.ports[0] <= ports[1] and ports[0] <= f.ports[1]]
+        opened = [flow.conduit for flow in (*single.get((*ends, ports[0]), ()), *wide)]
+        if opened and entry.comment not in {comment(conduit) for conduit in opened}:
             pair = f"{names.address(family, source)} -> {names.address(family, destination)}:{ports[0]}"
             effect = f"counts {pair} for conduit {entry.comment!r}, and it is {opened[0]!r}"
             yield Difference(Flaw.LABEL, effect, conduit=opened[0])
@@ -89,7 +92,7 @@ def openings(loaded: Loaded, policy: Policy, names: Names) -> tuple[Opening, ...
         pair = names.address(family, source), names.address(family, destination)
         pairs.setdefault(entry.comment, {})[pair] = None
         packets[entry.comment] = packets.get(entry.comment, 0) + (entry.packets or 0)
-    origins = {flow.conduit: flow.origin for flow in policy.flows}
+    origins = {comment(flow.conduit): flow.origin for flow in policy.flows}
     return tuple(Opening(c, tuple(found), packets[c], origins.get(c)) for c, found in pairs.items())
 
 

@@ -1,4 +1,4 @@
-"""Flows -> keys of map elements: exact ones as they are, ranges of ports cut until none overlaps another."""
+"""Flows -> keys and comments of map elements; ranges of ports are cut until none overlaps another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pacslab.model.plan import Flow
 
 Key = tuple[str, ...]
+_COMMENT_BYTES = 100  # nft takes 128
 
 
 def flow_key(flow: Flow) -> Key:
@@ -31,6 +32,12 @@ def cut(flows: Iterable[Flow]) -> Iterator[tuple[Key, Flow]]:
             if first <= last:
                 yield (*ends, _span(first, last)), flow
                 covered = last
+
+
+def comment(words: str) -> str:
+    """Words as nft's comments take them: no quotes, no line ends, not too long."""
+    plain = "".join(letter if letter.isprintable() and letter not in '"\\' else "?" for letter in words)
+    return plain.encode()[:_COMMENT_BYTES].decode(errors="ignore")
 
 
 def _ends(flow: Flow) -> Key:

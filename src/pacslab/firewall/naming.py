@@ -9,7 +9,8 @@ from ipaddress import IPv4Address, IPv6Address
 from pacslab.firewall.boxes import Box
 from pacslab.firewall.intervals import Intervals, holds, meet, minus, size, union
 from pacslab.firewall.permitted import NUMBERS
-from pacslab.firewall.world import Universe
+from pacslab.firewall.world import ELSEWHERE, Universe
+from pacslab.model.dicom import Protocol
 from pacslab.model.lab import Service
 from pacslab.model.packet import ACK, EPHEMERAL, ICMP, ICMPV6, SYN, TCP, UDP, Packet, State
 from pacslab.model.policy import Policy
@@ -31,16 +32,18 @@ class Names:
                 if address is not None:
                     self.nodes[address.version, int(address)] = cable.node
                     self.own[cable.interface, address.version] = int(address)
-        self.services: dict[str, list[Service]] = {}
+        known: dict[str, dict[tuple[Protocol, tuple[int, int]], Service]] = {}
         for node, service in policy.services:
-            self.services.setdefault(node, []).append(service)
+            known.setdefault(node, {})[service.protocol, service.ports] = service
         for flow in policy.flows:
-            known = self.services.setdefault(flow.destination, [])
-            if all((one.protocol, one.ports) != (flow.protocol, flow.ports) for one in known):
-                known.append(Service(flow.service, flow.application, flow.port, flow.protocol, flow.last_port))
+            service = Service(flow.service, flow.application, flow.port, flow.protocol, flow.last_port)
+            known.setdefault(flow.destination, {}).setdefault((flow.protocol, flow.ports), service)
+        self.services = {node: tuple(found.values()) for node, found in known.items()}
 
     def cable(self, interface: str) -> str:
         """The node at the end of a cable."""
+        if interface == ELSEWHERE:
+            return "any other interface"
         return self.cables.get(interface) or (f"interface {interface}" if interface else "the fabric itself")
 
     def address(self, family: int, number: int) -> str:
