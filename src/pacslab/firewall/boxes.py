@@ -198,6 +198,13 @@ class _Side:
         side.narrow = {pair: _merged(found) for pair, found in side.narrow.items()}
         return side
 
+    def wide_ones_at(self, pair: tuple[int, int, int] | None) -> list[Box]:
+        """The wide boxes that may hold packets of a pair; of no pair: all."""
+        if pair is None:
+            return self.wide
+        cable, _, destination = pair
+        return [one for one in self.wide if cable in one.entries.rows and holds(one.destination, destination)]
+
 
 def _merged(boxes: list[Box]) -> list[Box]:
     """The same packets in fewer boxes: those that differ in ports only become one."""
@@ -217,7 +224,7 @@ def difference(left: Iterable[Box], right: Iterable[Box]) -> Iterator[Box]:
     """
     other = _Side.of(right)
     for box in left:
-        for rest in _without(box, other.wide):
+        for rest in _without(box, other.wide_ones_at(box.pair)):
             pair = rest.pair
             if pair is not None:
                 yield from _without(rest, other.narrow.get(pair, ()))
