@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pacslab import __version__
-from pacslab.checks import reach
+from pacslab.checks import proof, reach
 from pacslab.checks.operations import Operations
 from pacslab.engine.docker import Docker
 from pacslab.engine.fabric import Fabric
@@ -75,6 +75,8 @@ def _suite(docker: Docker, plan: Plan, suite: str, run: Run, progress: Progress)
         return _add(replace(run, accounting=reach.accounting(report)), reach.judge(plan, report))
     if suite == "dicom":
         return _add(run, Operations(docker, plan, progress).run())
+    if suite == "proof":
+        return _add(run, proof.judge(plan, Fabric(docker, plan.fabric.name).ruleset()))
     raise PacslabError(f"there is no suite {suite!r}", exit_code=Exit.USAGE)
 
 

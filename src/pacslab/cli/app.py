@@ -19,7 +19,9 @@ from pacslab.cli import (
     copy,
     doctor,
     down,
+    drift,
     exec_,
+    explain,
     images,
     init,
     lint,
@@ -79,6 +81,7 @@ app.command("plan")(plan.plan)
 app.command("matrix")(matrix.matrix)
 app.command("map")(map_.map_)
 app.command("rules")(rules.rules)
+app.command("explain")(explain.explain)
 app.add_typer(images.app, name="images")
 app.command("up")(up.up)
 app.command("status")(status.status)
@@ -86,6 +89,7 @@ app.command("exec", context_settings={"allow_interspersed_args": False})(exec_.e
 app.command("copy")(copy.copy)
 app.command("logs")(logs.logs)
 app.command("verify")(verify.verify)
+app.command("drift")(drift.drift)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)
 

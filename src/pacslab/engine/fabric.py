@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from pacslab.engine.docker import Docker
@@ -12,6 +12,8 @@ from pacslab.model import codec
 from pacslab.model.fabric import (
     GreetReport,
     GreetRequest,
+    LookReport,
+    LookRequest,
     SweepReport,
     SweepRequest,
     WireReport,
@@ -44,6 +46,10 @@ class Fabric:
         """Say which of these cables are as they should be."""
         return codec.decode(WireReport, self._ask("observe", request))  # type: ignore[no-any-return]
 
+    def look(self, request: LookRequest) -> LookReport:
+        """Say what the fabric's and the nodes' namespaces hold."""
+        return codec.decode(LookReport, self._ask("look", request))  # type: ignore[no-any-return]
+
     def greet(self, request: GreetRequest, progress: Progress = _silent) -> GreetReport:
         """Greet services from inside their own nodes until they answer."""
         return codec.decode(GreetReport, self._ask("greet", request, progress))  # type: ignore[no-any-return]
@@ -67,6 +73,21 @@ class Fabric:
         """What the kernel has loaded: the document that `nft -j list ruleset` prints."""
         document: dict[str, Any] = self._run("ruleset", ())
         return document
+
+    def monitor(self) -> Iterator[str]:
+        """Changes of the loaded rules as they happen, as `nft monitor` writes them, until somebody ends it."""
+        # Its own process id comes first, so that it can be ended: an engine lets an exec live on without its client.
+        stream = self._docker.exec_stream(self._container, ("sh", "-c", "echo $$; exec nft monitor"))
+        lines, pid = _Lines(), ""
+        try:
+            for name, chunk in stream:
+                for line in lines.take(chunk) if name == "stdout" else ():
+                    if pid:
+                        yield line.decode(errors="replace")
+                    pid = pid or line.decode()
+        finally:
+            if pid.isdigit():
+                self._docker.exec(self._container, ("kill", pid))
 
     def _ask(self, verb: str, request: Any, progress: Progress = _silent) -> Any:
         return self._ask_file(verb, f"{verb}.json", codec.dumps(request).encode(), progress)

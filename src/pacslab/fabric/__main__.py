@@ -32,6 +32,7 @@ VERBS: MappingProxyType[str, Verb] = MappingProxyType(
         "ruleset": Verb("ruleset", "document"),
         "wire": Verb("wiring", "wire", "WireRequest"),
         "observe": Verb("wiring", "observe", "WireRequest"),
+        "look": Verb("look", "look", "LookRequest"),
         "greet": Verb("greet", "greet", "GreetRequest", reports_progress=True),
         "sweep": Verb("sweep", "sweep", "SweepRequest", reports_progress=True),
     },

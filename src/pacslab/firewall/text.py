@@ -8,7 +8,6 @@ from typing import assert_never
 from pacslab.model.ruleset import (
     FAMILY,
     LOG_BYTES,
-    LOG_GROUP,
     TABLE,
     Accept,
     Chain,
@@ -16,6 +15,7 @@ from pacslab.model.ruleset import (
     Drop,
     Element,
     Goto,
+    Limit,
     Log,
     Lookup,
     Match,
@@ -47,6 +47,8 @@ def _part(part: NamedSet | VerdictMap | Chain) -> Iterator[str]:
         case VerdictMap():
             yield f"map {part.name} {{"
             yield f"\ttypeof {' . '.join(part.typeof)} : verdict"
+            if part.flags:
+                yield f"\tflags {', '.join(part.flags)}"
             yield "\tcounter"
             yield from _elements(part.elements, counted=True)
         case Chain():
@@ -84,7 +86,9 @@ def _statement(statement: Statement) -> str:
         case Counter():
             return "counter"
         case Log():
-            return f'log prefix "{statement.prefix}" group {LOG_GROUP} snaplen {LOG_BYTES}'
+            return f'log prefix "{statement.prefix}" group {statement.group} snaplen {LOG_BYTES}'
+        case Limit():
+            return f"limit rate {statement.rate_per_s}/second burst {statement.burst} packets"
         case Accept():
             return "accept"
         case Drop():

@@ -63,6 +63,41 @@ class WireReport:
     rules_as_loaded: bool = True  # False: somebody changed the loaded rules since
 
 
+class Sight(StrEnum):
+    """What a namespace can hold."""
+
+    LINK = "link"
+    ADDRESS = "address"
+    ROUTE = "route"
+    SYSCTL = "sysctl"
+    GONE = "gone"  # the namespace itself
+
+
+@dataclass(frozen=True, slots=True)
+class LookRequest:
+    """Look at the fabric's namespace, at those the plugs end in, and at these sysctls of each."""
+
+    plugs: tuple[Plug, ...]
+    sysctls: tuple[str, ...]  # of the fabric
+    node_sysctls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One thing a namespace holds."""
+
+    node: str  # empty: the fabric
+    sight: Sight
+    what: str  # "pacs", "198.18.20.10/32 dev eth0", "0.0.0.0/0 via 198.18.20.1 dev eth0", "net.ipv4.ip_forward=1"
+
+
+@dataclass(frozen=True, slots=True)
+class LookReport:
+    """The answer to a LookRequest."""
+
+    seen: tuple[Seen, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Greeting:
     """A service to greet from inside its own node, in its own protocol."""

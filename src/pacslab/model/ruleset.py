@@ -7,7 +7,13 @@ from enum import StrEnum
 
 TABLE = "pacslab"
 FAMILY = "inet"
-LOG_GROUP = 1  # NFLOG group that the fabric listens to
+GRANTED = "granted"  # the map of what is open for a time; with IPv6 also `granted6`
+LOG_GROUP = 1  # NFLOG group of every denied packet: the prober reads it, and counts on finding each one there
+# NFLOG group for whoever writes denials down, a few a second for each reason: no flood fills a disk. A group that
+# nobody reads costs nothing and is written nowhere (nfnetlink_log drops the entry at once).
+WATCH_GROUP = 2
+WATCH_PER_S = 5
+WATCH_BURST = 50
 LOG_PREFIX = "pacslab:"
 LOG_BYTES = 96  # enough for the headers of a probe
 
@@ -16,7 +22,7 @@ class Denial(StrEnum):
     """Why a packet is denied; the word after `pacslab:` in the log and after `deny ` in the counter's comment."""
 
     SPOOFED = "spoofed"  # the source address does not belong to the cable it came in on
-    IPV6 = "ipv6"  # the lab has no IPv6
+    IPV6 = "ipv6"  # the node's zone has no IPv6
     NO_NODE = "no-node"  # the destination is not a node of the lab
     FABRIC = "fabric"  # the fabric itself is nobody's peer
     STATE = "state"  # neither the beginning of a conversation nor part of one
@@ -64,6 +70,15 @@ class Log:
     """Tell the NFLOG group, with a prefix that names the reason."""
 
     prefix: str
+    group: int = LOG_GROUP
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Go on with the rule only so often a second, after a first burst of packets."""
+
+    rate_per_s: int
+    burst: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +113,7 @@ class StateMap:
     entries: tuple[tuple[str, str], ...]
 
 
-Statement = Match | Counter | Log | Accept | Drop | Goto | Lookup | StateMap
+Statement = Match | Counter | Log | Limit | Accept | Drop | Goto | Lookup | StateMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +157,7 @@ class VerdictMap:
     name: str
     typeof: tuple[str, ...]
     elements: tuple[Element, ...]
+    flags: tuple[str, ...] = ()  # "interval": keys may hold ranges; "timeout": elements may end by themselves
 
 
 @dataclass(frozen=True, slots=True)

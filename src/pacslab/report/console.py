@@ -73,7 +73,8 @@ def _by_check(run: Run, checks: dict[str, Check]) -> Table:
 
 
 def _lines(result: Result, checks: dict[str, Check]) -> Iterator[Text]:
-    title = f"\n{result.verdict.value} {result.check} {result.source} -> {result.destination} {result.service}"
+    way = f" {result.source} -> {result.destination} {result.service}" if result.source else ""
+    title = f"\n{result.verdict.value} {result.check}{way}"
     yield Text(title, style=_STYLE[result.verdict])
     yield Text(f"  requirement  {checks[result.check].requirement}")
     yield Text(f"  expected     {result.expected}")

@@ -234,4 +234,4 @@ def test_check_ids_are_never_given_away() -> None:
         "DICOM-03": "dicom",
         "DICOM-04": "dicom",
         "DICOM-05": "dicom",
-    }
+    } | {f"PROOF-{n:02}": "proof" for n in range(1, 12)}

@@ -1,0 +1,112 @@
+"""Suite `proof`: what the fabric has loaded, read back and compared with the policy, exactly and for every packet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from pacslab.checks import catalogue
+from pacslab.firewall.proof import prove
+from pacslab.firewall.readback import UnknownRuleError, read_back
+from pacslab.model.lab import Posture
+from pacslab.model.plan import Plan
+from pacslab.model.policy import Policy
+from pacslab.model.proof import Difference, Flaw, Opening, Proof
+from pacslab.model.verdict import Check, Result, Verdict
+
+CHECK_OF: Mapping[Flaw, Check] = MappingProxyType(
+    {
+        Flaw.LEAK: catalogue.PROOF_LEAK,
+        Flaw.BLOCK: catalogue.PROOF_BLOCK,
+        Flaw.SPOOF: catalogue.PROOF_SPOOF,
+        Flaw.STATE: catalogue.PROOF_STATE,
+        Flaw.IPV6: catalogue.PROOF_IPV6,
+        Flaw.FABRIC: catalogue.PROOF_FABRIC,
+        Flaw.GRANT: catalogue.PROOF_GRANT,
+        Flaw.NO_DROP: catalogue.PROOF_DROP,
+        Flaw.FOREIGN: catalogue.PROOF_FOREIGN,
+        Flaw.UNREACHED: catalogue.PROOF_UNREACHED,
+        Flaw.LABEL: catalogue.PROOF_RADIUS,
+    },
+)
+_MANY = 12  # node pairs that a result names one by one
+
+
+def judge(plan: Plan, document: Mapping[str, Any]) -> tuple[Result, ...]:
+    """A verdict for every requirement, and one for what each conduit opens.
+
+    Args:
+        plan: The lab; its policy is what counts, whatever the posture.
+        document: What `nft -j list ruleset` says in the fabric.
+    """
+    try:
+        proof = prove(read_back(document), Policy.of(plan, Posture.SEGMENTED))
+    except UnknownRuleError as error:
+        return (_undecided(error.message),)
+    return tuple(result for check in CHECK_OF.values() for result in _results(check, proof))
+
+
+def _results(check: Check, proof: Proof) -> list[Result]:
+    found = [_failed(check, d) for d in proof.differences if CHECK_OF[d.flaw] is check]
+    if found:
+        return found
+    if check is catalogue.PROOF_RADIUS:
+        return [_opening(opening) for opening in proof.openings]
+    return [_result(check, Verdict.PASS, expected=check.requirement, observed="proved", evidence=_weight(proof))]
+
+
+def _failed(check: Check, difference: Difference) -> Result:
+    evidence = [f"packet {difference.witness}"] if difference.witness else []
+    evidence += [f"decided by {difference.rule}"] if difference.rule else []
+    allowed = difference.flaw is Flaw.BLOCK
+    return Result(
+        check=check.id,
+        verdict=Verdict.FAIL,
+        source=difference.source,
+        destination=difference.destination,
+        service=difference.service,
+        expected=f"allowed by conduit {difference.conduit}" if allowed and difference.conduit else check.requirement,
+        observed=difference.effect,
+        evidence=tuple(evidence),
+        conduit=difference.conduit,
+        origin=difference.origin,
+    )
+
+
+def _opening(opening: Opening) -> Result:
+    pairs = [f"{source} -> {destination}" for source, destination in opening.pairs]
+    more = f" and {len(pairs) - _MANY} more" if len(pairs) > _MANY else ""
+    result = _result(
+        catalogue.PROOF_RADIUS,
+        Verdict.PASS,
+        expected=f"conduit {opening.conduit} opens its own pairs of nodes only",
+        observed=f"opens {len(pairs)}: {', '.join(pairs[:_MANY])}{more}",
+        evidence=(f"{opening.packets} conversations counted",),
+        conduit=opening.conduit,
+    )
+    return replace(result, origin=opening.origin)
+
+
+def _undecided(why: str) -> Result:
+    return _result(
+        catalogue.PROOF_LEAK, Verdict.INCONCLUSIVE, expected=catalogue.PROOF_LEAK.requirement, observed="", reason=why
+    )
+
+
+def _weight(proof: Proof) -> tuple[str, ...]:
+    return (f"{proof.accepted_boxes} boxes of packets compared in {proof.elapsed_s:.3f} s",)
+
+
+def _result(
+    check: Check,
+    verdict: Verdict,
+    *,
+    expected: str,
+    observed: str,
+    evidence: tuple[str, ...] = (),
+    reason: str = "",
+    conduit: str = "",
+) -> Result:
+    return Result(check.id, verdict, "", "", "", expected, observed, evidence, reason, conduit)
