@@ -74,17 +74,21 @@ class Fabric:
         document: dict[str, Any] = self._run("ruleset", ())
         return document
 
-    def monitor(self) -> Iterator[str]:
-        """Changes of the loaded rules as they happen, as `nft monitor` writes them, until somebody ends it."""
+    def monitor(self) -> Iterator[tuple[str, ...]]:
+        """Changes of the loaded rules as they happen, as `nft monitor` writes them, until somebody ends it.
+
+        What was written at once comes at once: a whole ruleset is one change, not thousands.
+        """
         # Its own process id comes first, so that it can be ended: an engine lets an exec live on without its client.
         stream = self._docker.exec_stream(self._container, ("sh", "-c", "echo $$; exec nft monitor"))
         lines, pid = _Lines(), ""
         try:
             for name, chunk in stream:
-                for line in lines.take(chunk) if name == "stdout" else ():
-                    if pid:
-                        yield line.decode(errors="replace")
-                    pid = pid or line.decode()
+                said = [line.decode(errors="replace") for line in lines.take(chunk)] if name == "stdout" else []
+                if said and not pid:
+                    pid, *said = said
+                if said:
+                    yield tuple(said)
         finally:
             if pid.isdigit():
                 self._docker.exec(self._container, ("kill", pid))
