@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import lint, up
+from tests.bench import fabric, lint, proof, up
 
-BENCHES = {"lint": lint.main, "up": up.main}
+BENCHES = {"lint": lint.main, "up": up.main, "proof": proof.main, "fabric": fabric.main}
 
 
 def main(names: list[str]) -> int:

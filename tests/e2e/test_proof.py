@@ -123,12 +123,13 @@ def test_a_file_changed_in_a_node_is_named(reference: RunningLab) -> None:
     docker = Docker.connect()
     container = reference.container("pacs-web")
     file = "/etc/pacslab/nginx.conf"
-    kept = docker.exec(container, ("cat", file), user="0").stdout
-    assert docker.exec(container, ("sh", "-c", f"echo '# by hand' >> {file}"), user="0").exit_code == 0
+    kept = docker.exec(container, ("cat", file), user="1000").stdout  # its owner: root has no capabilities there
+    by_hand = ("sh", "-c", f"chmod u+w {file} && echo '# by hand' >> {file}")
+    assert docker.exec(container, by_hand, user="1000").exit_code == 0
     try:
         assert _drift(reference) == (1, [f"pacs-web: {file} is not as planned"])
     finally:
-        docker.exec(container, ("sh", "-c", f'printf %s "$0" > {file}', kept.decode()), user="0")
+        docker.exec(container, ("sh", "-c", f'printf %s "$0" > {file}', kept.decode()), user="1000")
     assert _drift(reference) == (0, [])
 
 

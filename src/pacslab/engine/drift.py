@@ -197,16 +197,26 @@ def _wanted(plan: Plan, cables: tuple[Cable, ...]) -> Iterator[Seen]:
 def _files(docker: Docker, plan: Plan, state: State, present: dict[str, Running]) -> Iterator[Deviation]:
     """Every copied file's SHA-256, as the container itself computes it."""
     vault = Vault(state, plan)
-    fabric_files = ((File(RULESET_FILE, ""), plan.ruleset.encode()),)
+    fabric_files = ((File(RULESET_FILE, "", uid=0), plan.ruleset.encode()),)
     planned = [(container, vault.fill(container)) for container in plan.containers]
     for container, files in [(plan.fabric, fabric_files), *planned]:
         running = present.get(container.name)
         if running is None or not running.running or not files:
             continue
-        done = docker.exec(container.name, ("sha256sum", "--", *(file.path for file, _ in files)), user="0")
-        lines = (line.partition("  ") for line in done.stdout.decode(errors="replace").splitlines())
-        sums = {path: digest for digest, _, path in lines}
+        sums = _sums(docker, container.name, tuple(file for file, _ in files))
         for file, data in files:
             if sums.get(file.path) != hashlib.sha256(data).hexdigest():
                 what = "is not as planned" if file.path in sums else "is gone or cannot be read"
                 yield Deviation(Where.FILE, container.node, f"{container.node}: {file.path} {what}")
+
+
+def _sums(docker: Docker, container: str, files: tuple[File, ...]) -> dict[str, str]:
+    """Path -> SHA-256; without capabilities even root reads only its own files, so each owner is asked."""
+    sums: dict[str, str] = {}
+    for uid in sorted({file.uid for file in files}):
+        paths = (file.path for file in files if file.uid == uid)
+        done = docker.exec(container, ("sha256sum", "--", *paths), user=str(uid))
+        for line in done.stdout.decode(errors="replace").splitlines():
+            digest, _, path = line.partition("  ")
+            sums[path] = digest
+    return sums
