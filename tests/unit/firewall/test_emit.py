@@ -17,6 +17,7 @@ from pacslab.model.ruleset import (
     Drop,
     Goto,
     Hook,
+    Limit,
     Log,
     Match,
     Rule,
@@ -32,8 +33,7 @@ def _emit(plan: Plan, posture: Posture = Posture.SEGMENTED, **changes: Any) -> T
 
 
 def _flows(table: Table) -> VerdictMap:
-    (flows,) = table.maps
-    return flows
+    return next(one for one in table.maps if one.name == "flows")
 
 
 def _chain(table: Table, name: str) -> Chain:
@@ -76,8 +76,15 @@ def test_every_base_chain_drops_by_policy_and_every_hook_has_one(reference: Plan
 
 @pytest.mark.parametrize("reason", Denial)
 def test_every_denial_is_logged_counted_and_dropped(reason: Denial, reference: Plan) -> None:
-    (rule,) = _chain(_emit(reference), reason.chain).rules
-    assert rule == Rule((Log(f"pacslab:{reason.value}"), Counter(), Drop()), f"deny {reason.value}")
+    """All of them for the prober; a few a second for whoever writes them down."""
+    watch, deny = _chain(_emit(reference), reason.chain).rules
+    assert deny == Rule((Log(f"pacslab:{reason.value}"), Counter(), Drop()), f"deny {reason.value}")
+    assert watch == Rule((Limit(5, 50), Log(f"pacslab:{reason.value}", 2)), f"watch {reason.value}")
+
+
+def test_what_waits_for_a_grant_has_a_map_that_starts_empty(reference: Plan) -> None:
+    granted = next(one for one in _emit(reference).maps if one.name == "granted")
+    assert (granted.elements, granted.flags) == ((), ("timeout",))
 
 
 @pytest.mark.parametrize("posture", Posture)
@@ -88,9 +95,15 @@ def test_every_accept_is_counted_and_says_whose_it_is(posture: Posture, referenc
     assert [rule for rule in accepting if Counter() not in rule.statements or not rule.comment] == []
 
 
-@pytest.mark.parametrize("posture", Posture)
+@pytest.mark.parametrize("posture", [Posture.SEGMENTED, Posture.ZONED])
 def test_forwarding_ends_in_a_denial(posture: Posture, reference: Plan) -> None:
     assert _ends(_chain(_emit(reference, posture), "forward").rules[-1]) == Goto("deny_no_conduit")
+
+
+def test_where_everything_is_open_no_rule_is_left_that_nothing_could_meet(reference: Plan) -> None:
+    table = _emit(reference, Posture.FLAT)
+    assert _ends(_chain(table, "forward").rules[-1]) == Accept()
+    assert "deny_no_conduit" not in [chain.name for chain in table.chains]
 
 
 def test_the_fabric_itself_is_nobodys_peer(reference: Plan) -> None:
