@@ -1,4 +1,4 @@
-"""pacslab's own code -> the generated pages of docs/reference; `make docs` writes them, a test compares them."""  # noqa: INP001
+"""pacslab's own code -> the generated pages of docs/reference; `make docs` writes them, a test compares them."""
 
 from __future__ import annotations
 

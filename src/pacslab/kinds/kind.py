@@ -98,8 +98,15 @@ class Seat:
         return self.nodes[name].address
 
     def port(self, service: str) -> int:
-        """The port of a service of this node, which its kind or the zone file decides."""
-        return port(self.node, service)
+        """The port of a service that this node's kind gives it; the zone file may have moved it.
+
+        Raises:
+            ValueError: The kind gives it no such service.
+        """
+        found = self.node.service(service)
+        if found is None:
+            raise ValueError(f"{self.node.path} has no service {service!r}")
+        return found.port
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +144,10 @@ class Kind:
         return next((spec for spec in self.settings if spec.name == name), None)
 
 
-def port(node: Node, service: str) -> int:
-    """The port of a node's service.
-
-    Raises:
-        ValueError: The node has no such service.
-    """
-    found = node.service(service)
-    if found is None:
-        raise ValueError(f"{node.path} has no service {service!r}")
-    return found.port
+def port(node: Node, applications: Iterable[Application], otherwise: int) -> int:
+    """The port of a node's first service of these applications, whatever it is called; `otherwise` if it has none."""
+    spoken = frozenset(applications)
+    return next((service.port for service in node.services if service.application in spoken), otherwise)
 
 
 def json_file(path: str, value: Any, *, mode: int = 0o444) -> File:

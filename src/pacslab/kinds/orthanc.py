@@ -120,11 +120,10 @@ def _speaks_dicom(seat: Seat, peer: Node) -> bool:
 
 def _modality(seat: Seat, peer: Node) -> dict[str, Any]:
     asked = seat.asked_by(peer)
-    service = next((s for s in peer.services if s.application in DIMSE_APPLICATIONS), None)
     return {
         "AET": peer.ae_title,
         "Host": str(peer.address),
-        "Port": service.port if service else 11112,
+        "Port": port(peer, DIMSE_APPLICATIONS, 11112),
         "Manufacturer": "Generic",
         **{flag: operation in asked for flag, operation in _FLAGS.items()},
         "AllowTranscoding": False,
@@ -144,7 +143,7 @@ def _database(seat: Seat) -> dict[str, Any]:
                 "EnableIndex": True,
                 "EnableStorage": False,
                 "Host": str(database.address),
-                "Port": port(database, "postgres"),
+                "Port": port(database, [Application.POSTGRES], 5432),
                 "Database": role(seat.node.name),
                 "Username": role(seat.node.name),
                 "Password": password(f"database/{seat.node.name}"),

@@ -81,13 +81,13 @@ def _host(server: Node, via: Node | None) -> str:
 
 
 def _port(server: Node) -> str:
-    number = port(server, "ssh")
+    number = port(server, [Application.SSH], SSH_PORT)
     return "" if number == SSH_PORT else f"  Port {number}\n"
 
 
 def _known(server: Node) -> str:
     """A server's names in known_hosts (sshd(8)): with its port where that is not ssh's own."""
-    number = port(server, "ssh")
+    number = port(server, [Application.SSH], SSH_PORT)
     names = (server.name, str(server.address))
     return ",".join(names if number == SSH_PORT else (f"[{name}]:{number}" for name in names))
 

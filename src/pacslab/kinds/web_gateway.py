@@ -85,7 +85,7 @@ def _conf(seat: Seat, backend: Node | None) -> str:
         name=seat.node.name,
         named=named,
         port=seat.port("https"),
-        backend=f"{backend.address}:{port(backend, 'http')}" if backend else "127.0.0.1:8042",
+        backend=f"{backend.address}:{port(backend, [Application.HTTP], 8042)}" if backend else "127.0.0.1:8042",
         login=gateway_login(seat.node.name),
     )
 

@@ -1,1 +1,1 @@
-"""YAML text -> Lab: source (text with positions), schema (shape), resolve (names), rules (sense), load (all of it)."""
+"""YAML text -> Lab: source (text with places), shaped by schema, resolve (names), rules (sense), load (all of it)."""

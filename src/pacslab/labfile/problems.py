@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pacslab.errors import Diagnostic, Severity
 from pacslab.labfile.source import did_you_mean
 from pacslab.model.lab import Origin
+
+_DIGITS = re.compile(r"[0-9]+")
 
 
 @dataclass(slots=True)
@@ -35,3 +38,12 @@ class Problems:
     def found(self) -> tuple[Diagnostic, ...]:
         """All of them."""
         return tuple(self._found)
+
+
+def ordered(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """By place; what is wrong with every member of a series at one place is said once."""
+    first: dict[tuple[Origin, str, tuple[Origin, ...], str], Diagnostic] = {}
+    for diagnostic in found:
+        shape = _DIGITS.sub("", diagnostic.message)
+        first.setdefault((diagnostic.origin, diagnostic.code, diagnostic.related, shape), diagnostic)
+    return tuple(sorted(first.values(), key=lambda d: (d.origin, d.code, d.message)))

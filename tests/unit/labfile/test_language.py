@@ -224,3 +224,27 @@ def test_a_series_counts_on_from_its_first_address(written: Written) -> None:
     loaded = written(SERIES.replace("count: 4", "count: 4, address: 198.18.10.200"))
     assert [_addresses(loaded)[f"mr-{n}"] for n in range(1, 5)] == [f"198.18.10.{n}" for n in range(200, 204)]
     assert _addresses(loaded)["us-1"] == "198.18.10.15"
+
+
+SHELL = """\
+zone: own
+network: 198.18.30.0/24
+clear_text: Cables of their own.
+nodes:
+  shell: {kind: container, image: a, services: [{name: door, port: 2022, application: ssh}]}
+  store: {kind: container, image: a, services: [{name: pages, port: 81, application: http}]}
+  laptop: {kind: probe}
+  front: {kind: web-gateway, backend: store}
+accepts:
+  - {id: in, from: own/laptop, to: shell, service: door, why: People log in there.}
+  - {id: back, from: own/front, to: store, service: pages, operations: [QIDO-RS], why: The front asks it.}
+  - {id: read, from: own/laptop, to: front, service: https, operations: [QIDO-RS], why: People read.}
+"""
+
+
+def test_peers_go_by_what_is_spoken_and_not_by_its_name(written: Written) -> None:
+    loaded = written(SHELL)
+    assert loaded.warnings == ()
+    files = {(c.node, f.path): f.text for c in compile_lab(loaded.lab).containers for f in c.files}
+    assert "  Port 2022\n" in files["laptop", "/var/lib/pacslab/.ssh/config"]
+    assert "proxy_pass http://198.18.30.11:81;" in files["front", "/etc/pacslab/nginx.conf"]

@@ -9,10 +9,14 @@ from pacslab.errors import Diagnostic
 from pacslab.kinds import KINDS
 from pacslab.labfile.rules.world import World, distinct, problem, warning
 from pacslab.labfile.source import did_you_mean
-from pacslab.model.dicom import OPERATIONS
+from pacslab.model.dicom import DIMSE_APPLICATIONS, OPERATIONS, Application
 from pacslab.model.lab import Conduit, Node, Origin, Service
 
-_NEEDS = {"forward": "dicom", "database": "postgres", "backend": "http"}  # setting -> service it opens
+_NEEDS = {  # setting -> what it opens
+    "forward": DIMSE_APPLICATIONS,
+    "database": frozenset({Application.POSTGRES}),
+    "backend": frozenset({Application.HTTP}),
+}
 
 
 def conduits_reach_services(world: World) -> Iterator[Diagnostic]:
@@ -70,10 +74,11 @@ def settings_have_conduits(world: World) -> Iterator[Diagnostic]:
                     yield problem("missing-conduit", message, hint, setting.origin, target.origin)
 
 
-def _opens(world: World, source: Node, destination: Node, service: str) -> bool:
-    """Whether a conduit leads there, in clear or over TLS."""
+def _opens(world: World, source: Node, destination: Node, applications: frozenset[Application]) -> bool:
+    """Whether a conduit leads to such a service; one to a service that is not there is another rule's."""
     between = world.between.get((source.path, destination.path), ())
-    return any(conduit.service.startswith(service) for conduit in between)
+    services = [destination.service(conduit.service) for conduit in between]
+    return any(service is None or service.application in applications for service in services)
 
 
 def services_are_reached(world: World) -> Iterator[Diagnostic]:
