@@ -42,7 +42,7 @@ docs:  ## write the generated parts of docs/
 	.venv/bin/python docs/generate.py
 
 lock:  ## write requirements.lock anew
-	.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	.venv/bin/uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" -o requirements.lock
 
 clean:  ## remove every lab, and what was made here

@@ -46,7 +46,7 @@ def attempts(plan: Plan) -> tuple[Attempt, ...]:
     return tuple(
         Attempt(flow, operation)
         for flow in plan.flows
-        if flow.application in DIMSE_APPLICATIONS and not flow.granted
+        if flow.application in DIMSE_APPLICATIONS and not flow.granted and flow.source_address.version == 4
         for operation in flow.operations
         if operation in BY_OPERATION and operation in kinds[flow.source].attempts
     )

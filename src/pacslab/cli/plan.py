@@ -134,7 +134,10 @@ def _print(planned: Plan) -> None:
     console.print(nodes)
     flows = Table("conduit", "flow", "operations", "written at", box=None, pad_edge=False)
     for flow in planned.flows:
-        way = f"{flow.source} -> {flow.destination} {flow.service} {flow.port}/{flow.protocol.value}"
+        first, last = flow.ports
+        ports = str(first) if first == last else f"{first}-{last}"
+        family = " over IPv6" if flow.source_address.version == 6 else ""
+        way = f"{flow.source} -> {flow.destination} {flow.service} {ports}/{flow.protocol.value}{family}"
         operations = ", ".join(operation.value for operation in flow.operations)
         closed = " (closed until granted)" if flow.granted else ""
         flows.add_row(flow.conduit, way + closed, operations, str(flow.origin))

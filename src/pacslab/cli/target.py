@@ -13,7 +13,7 @@ from pacslab.compiler.compile import compile_lab
 from pacslab.engine.docker import Docker
 from pacslab.engine.state import State
 from pacslab.errors import Exit, PacslabError
-from pacslab.labfile.load import Loaded, load
+from pacslab.labfile.load import Loaded, load, name_of
 from pacslab.model.lab import Lab, Posture
 from pacslab.model.plan import Plan
 
@@ -58,8 +58,12 @@ def is_file(lab: str) -> bool:
 
 
 def lab_name(lab: str) -> str:
-    """The name of the lab, from its file or as given."""
-    return from_file(Path(lab)).plan.lab if is_file(lab) else lab
+    """The name of the lab, from its file or as given; nothing else of the file needs to be right.
+
+    Raises:
+        LabFileError: The file cannot be read, or says no name.
+    """
+    return name_of(Path(lab)) if is_file(lab) else lab
 
 
 def running(docker: Docker, lab: str) -> Target:

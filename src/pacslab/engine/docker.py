@@ -360,6 +360,7 @@ class Docker:
             created = self._api.create_container(
                 container.image,
                 command=list(container.command) or None,
+                user=container.user or None,
                 name=container.name,
                 hostname=container.node,
                 environment=dict(container.environment),

@@ -13,6 +13,7 @@ from pacslab.engine.vault import Vault
 from pacslab.errors import PacslabError
 from pacslab.model.plan import Container, File, Plan
 
+OUR_IMAGES = "pacslab/"
 FABRIC = "fabric"  # the kind of the fabric's container
 RULESET_FILE = "/etc/pacslab/ruleset.nft"
 
@@ -71,6 +72,10 @@ def _images(docker: Docker, plan: Plan) -> dict[str, str]:
     tags = sorted({container.image for container in (plan.fabric, *plan.containers)})
     found = {tag: docker.image(tag) for tag in tags}
     missing = [tag for tag, image in found.items() if image is None]
+    foreign = [tag for tag in missing if not tag.startswith(OUR_IMAGES)]
+    if foreign:
+        hint = f"fetch or build it on the engine: docker pull {foreign[0]}"
+        raise PacslabError(f"the engine has no image {', '.join(foreign)}", hint=hint)
     if missing:
         raise PacslabError(f"images not built: {', '.join(missing)}", hint="build them with: pacslab images build")
     return {tag: image.id for tag, image in found.items() if image}

@@ -9,8 +9,10 @@ from pacslab.engine.docker import Docker
 from pacslab.engine.docker_values import Running
 from pacslab.engine.fabric import Fabric
 from pacslab.errors import PacslabError
+from pacslab.model.dicom import Protocol
 from pacslab.model.fabric import Answer, Greeting, GreetRequest
-from pacslab.model.plan import Plan
+from pacslab.model.lab import Service
+from pacslab.model.plan import Plan, PlannedNode
 
 READY_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 4.0  # how long to greet before looking whether a node has died
@@ -19,20 +21,25 @@ Progress = Callable[[str, int, int], None]
 
 
 def greetings(plan: Plan, running: Iterable[Running]) -> tuple[Greeting, ...]:
-    """One greeting for each service of each node that runs."""
+    """One greeting for each service of each node that runs; of a range, its first port."""
     pids = {container.node: container.pid for container in running if container.running}
     return tuple(
         Greeting(node.name, pids[node.name], node.address, service.name, service.port, service.application)
         for node in plan.nodes
         if node.name in pids
-        for service in node.services
+        for service in greeted(node)
     )
+
+
+def greeted(node: PlannedNode) -> tuple[Service, ...]:
+    """The services that can be greeted: nothing says over UDP that it is there."""
+    return tuple(service for service in node.services if service.protocol is Protocol.TCP)
 
 
 def await_services(docker: Docker, plan: Plan, fabric: Fabric, progress: Progress) -> tuple[Answer, ...]:
     """Greet until all answer, but stop as soon as a node has died."""
     deadline = time.monotonic() + READY_TIMEOUT_S
-    total = sum(len(node.services) for node in plan.nodes)
+    total = sum(len(greeted(node)) for node in plan.nodes)
     answers: dict[tuple[str, str], Answer] = {}
     while True:
         running = docker.list(lab=plan.lab)

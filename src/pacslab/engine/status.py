@@ -8,7 +8,7 @@ from pacslab.engine.converge import plugs
 from pacslab.engine.docker import Docker
 from pacslab.engine.docker_values import Running
 from pacslab.engine.fabric import Fabric
-from pacslab.engine.ready import greetings
+from pacslab.engine.ready import greeted, greetings
 from pacslab.model.fabric import CableState, GreetRequest, WireRequest
 from pacslab.model.plan import Plan, PlannedNode
 
@@ -89,7 +89,7 @@ def _node(
     unknown = (False, "not asked")
     services = tuple(
         ServiceStatus(service.name, service.port, *answers.get((node.name, service.name), unknown))
-        for service in node.services
+        for service in greeted(node)
     )
     running = container is not None and container.running
     return NodeStatus(

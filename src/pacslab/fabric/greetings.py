@@ -127,9 +127,15 @@ async def _ssh(reader: StreamReader, _: StreamWriter) -> str:
     raise NotReady("no SSH identification")
 
 
+async def _other(_reader: StreamReader, _writer: StreamWriter) -> str:
+    """Nobody has said what is spoken there: that it accepted the connection is all there is to hear."""
+    return "accepts connections"
+
+
 GREETINGS: MappingProxyType[Application, Callable[[StreamReader, StreamWriter], Awaitable[str]]] = MappingProxyType(
     {
         Application.DICOM: _dicom,
+        Application.OTHER: _other,
         Application.DICOM_TLS: _tls,
         Application.HTTP: _http,
         Application.HTTPS: _http,

@@ -49,6 +49,20 @@ def load(path: Path, today: dt.date | None = None) -> Loaded:
     return Loaded(lab, every)
 
 
+def name_of(path: Path) -> str:
+    """The name of the lab that a file defines, whatever else is wrong with it.
+
+    Raises:
+        LabFileError: The file cannot be read, or says no name.
+    """
+    source = read(path)
+    name = source.value.get("lab") if isinstance(source.value, dict) else None
+    if not isinstance(name, str):
+        shaped(source, LabShape)
+        raise LabFileError((Diagnostic("missing-key", "'lab' is missing", "add `lab: ...`", source.origin(())),))
+    return name
+
+
 def _errors(found: Iterable[Diagnostic]) -> bool:
     return any(diagnostic.severity is Severity.ERROR for diagnostic in found)
 
