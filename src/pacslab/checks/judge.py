@@ -5,7 +5,7 @@ from __future__ import annotations
 from pacslab.checks import catalogue
 from pacslab.compiler.expectations import Expectation
 from pacslab.model.device import Observation
-from pacslab.model.dicom import Operation
+from pacslab.model.dicom import Operation, Protocol
 from pacslab.model.fabric import Connect, Control, Fate, ProbeReport, Reply
 from pacslab.model.plan import Flow, PlannedNode
 from pacslab.model.ruleset import LOG_PREFIX
@@ -97,6 +97,8 @@ def _judge_allowed(report: ProbeReport, control: Control | None, source: Planned
     if report.source_seen is not None and report.source_seen != source.address:
         how = "connected" if report.connect is Connect.CONNECTED else "not connected"
         return Verdict.FAIL, f"{how}, and the receiver saw {report.source_seen}", ""
+    if report.probe.protocol is Protocol.UDP and report.fate is Fate.ARRIVED and report.source_seen is not None:
+        return Verdict.PASS, "arrived", ""  # there is no connection to confirm: one arrival is all that UDP offers
     if report.connect is Connect.CONNECTED:
         if report.fate is Fate.DROPPED:
             why = f"the firewall also dropped a probe of it ({_word(report)}): one of the two is not its rule"

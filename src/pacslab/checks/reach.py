@@ -9,7 +9,8 @@ from pacslab.compiler.expectations import Expectation, expectations
 from pacslab.engine.converge import plugs
 from pacslab.engine.docker_values import Running
 from pacslab.engine.fabric import Fabric, Progress
-from pacslab.model.fabric import Fate, Probe, ProbeReport, SweepReport, SweepRequest, Target
+from pacslab.model.dicom import Protocol
+from pacslab.model.fabric import Control, Fate, Probe, ProbeReport, Reply, SweepReport, SweepRequest, Target
 from pacslab.model.plan import Plan
 from pacslab.model.verdict import Accounting, Result
 
@@ -39,9 +40,18 @@ def judge(plan: Plan, report: SweepReport) -> tuple[Result, ...]:
         key = (expected.source, expected.destination, expected.protocol, expected.port)
         service = names.get(key[1:], f"{expected.port}/{expected.protocol.value}")
         found = reports.get(key) or ProbeReport(_probe(expected), Fate.UNSENT)
-        control = controls.get((expected.destination, expected.protocol, expected.port))
+        control = _control(controls, expected)
         results.append(judge_reach(expected, found, control, nodes[expected.source], service))
     return (*results, judge_accounting(accounting(report)))
+
+
+def _control(controls: dict[tuple[str, Protocol, int], Control], expected: Expectation) -> Control | None:
+    """The control of the same destination and port; an open UDP port is silent, so another may speak for its node."""
+    own = controls.get((expected.destination, expected.protocol, expected.port))
+    if own is None or own.protocol is Protocol.TCP or not own.reached or own.reply is not Reply.NONE:
+        return own
+    others = (control for key, control in controls.items() if key[0] == expected.destination)
+    return next((control for control in others if control.reached and control.reply is not Reply.NONE), own)
 
 
 def accounting(report: SweepReport) -> Accounting:
@@ -60,5 +70,9 @@ def accounting(report: SweepReport) -> Accounting:
 
 def _probe(expectation: Expectation) -> Probe:
     return Probe(
-        expectation.source, expectation.destination, expectation.port, expectation.protocol, confirm=expectation.allowed
+        expectation.source,
+        expectation.destination,
+        expectation.port,
+        expectation.protocol,
+        confirm=expectation.allowed and expectation.protocol is Protocol.TCP,
     )

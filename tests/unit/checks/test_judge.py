@@ -235,3 +235,20 @@ def test_check_ids_are_never_given_away() -> None:
         "DICOM-04": "dicom",
         "DICOM-05": "dicom",
     } | {f"PROOF-{n:02}": "proof" for n in range(1, 12)}
+
+
+def _udp(fate: Fate, control: Control | None, seen: IPv4Address | None, flow: Flow | None, plan: Plan) -> Verdict:
+    probe = Probe("ct-1", "pacs", 514, Protocol.UDP)
+    report = ProbeReport(probe, fate, "pacslab:no-conduit" if fate is DROPPED else "", Reply.NONE, seen)
+    expectation = Expectation("ct-1", "pacs", Protocol.UDP, 514, flow)
+    return judge_reach(expectation, report, control, plan.node("ct-1"), "syslog").verdict
+
+
+def test_over_udp_one_arrival_is_enough_and_the_source_still_counts(reference: Plan, flow: Flow) -> None:
+    assert _udp(ARRIVED, MUTE, OWN, flow, reference) is PASS
+    assert _udp(ARRIVED, MUTE, OTHER, flow, reference) is FAIL
+    assert _udp(ARRIVED, MUTE, None, flow, reference) is UNCLEAR
+    assert _udp(DROPPED, LISTENS, None, flow, reference) is FAIL
+    assert _udp(ARRIVED, LISTENS, OWN, None, reference) is FAIL
+    assert _udp(DROPPED, LISTENS, None, None, reference) is PASS
+    assert _udp(DROPPED, MUTE, None, None, reference) is UNCLEAR
