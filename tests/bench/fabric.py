@@ -7,6 +7,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 from pathlib import Path
 
-from pacslab.fabric import netlink, rtnetlink, ruleset, wiring
+from pacslab.fabric import netlink, rtnetlink, ruleset, supervise, wiring
 from pacslab.fabric.netlink import Netlink
 from pacslab.fabric.netns import inside, open_namespace
 from pacslab.firewall.emit import emit
@@ -111,7 +112,9 @@ def _through_the_fabric(pids: list[int], flows: int) -> None:
     own = [_flow(_A.address, protocol) for protocol in Protocol]
     ruleset.load(render(emit((zone,), (_A, _B), (*others, *own), Posture.SEGMENTED)))
     plugs = tuple(Plug(cable, pid) for cable, pid in zip((_A, _B), pids, strict=True))
-    laid = wiring.wire(WireRequest(plugs)).cables
+    with tempfile.NamedTemporaryFile() as ready:  # here nobody serves: the ruleset is loaded, and no cable is unknown
+        supervise.READY_MARK = Path(ready.name)
+        laid = wiring.wire(WireRequest(plugs)).cables
     assert all(cable.state is CableState.LAID for cable in laid), laid
 
 

@@ -23,6 +23,7 @@ from pacslab.model.ruleset import (
     Drop,
     Goto,
     Hook,
+    Limit,
     Log,
     Lookup,
     Match,
@@ -157,7 +158,7 @@ class Interpreter:
                 case Match():
                     if self._matches(statement, packet) is statement.negated:
                         return None
-                case Counter() | Log():
+                case Counter() | Log() | Limit():
                     continue
                 case _:
                     return self._verdict(statement, packet)
@@ -247,7 +248,7 @@ def _permitted(packet: Packet, lab: Lab, posture: Posture) -> bool:
     zone = {node.address: node.zone for node in lab.nodes}
     if packet.family != "ipv4" or cables.get(packet.iifname) != packet.saddr or packet.daddr not in zone:
         return False
-    if packet.state in {"established", "invalid"}:
+    if packet.state in {"established", "invalid", "untracked"}:
         return packet.state == "established"
     if packet.state == "related":
         return packet.proto == "icmp" and packet.icmp in {"destination-unreachable", "time-exceeded"}

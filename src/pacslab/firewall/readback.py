@@ -224,5 +224,5 @@ def _unknown(rule: Mapping[str, Any], expression: Mapping[str, Any], why: object
     place = f"{rule['family']} {rule['table']} {rule['chain']} handle {rule.get('handle', '?')}"
     return UnknownRuleError(
         f"the proof does not know what this rule means ({place}): {rule_text(rule)}: {next(iter(expression))}: {why}",
-        hint="nothing can be concluded while it is loaded; take it out: pacslab up LAB loads the generated rules",
+        hint="nothing can be concluded while it is loaded: take it out by its handle",
     )

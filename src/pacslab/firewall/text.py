@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
+from pacslab.firewall.keys import comment, flow_key
+from pacslab.model.plan import Flow
 from pacslab.model.ruleset import (
     FAMILY,
+    GRANTED,
     LOG_BYTES,
     TABLE,
     Accept,
@@ -36,6 +39,21 @@ def render(table: Table) -> str:
     for part in parts:
         lines += [f"\t{line}" if line else "" for line in _part(part)]
     return "\n".join([*lines, "}", ""])
+
+
+def grant(flow: Flow, seconds: int) -> str:
+    """The nft command that opens a flow for a time; the kernel closes it again by itself."""
+    return f'add element {_granted(flow)} timeout {seconds}s comment "{comment(flow.conduit)}" : accept }}\n'
+
+
+def revoke(flow: Flow) -> str:
+    """The nft command that closes a granted flow before its time; conversations that are open go on (FACTS 4)."""
+    return f"delete element {_granted(flow)} }}\n"
+
+
+def _granted(flow: Flow) -> str:
+    suffix = "6" if flow.source_address.version == 6 else ""
+    return f"{FAMILY} {TABLE} {GRANTED}{suffix} {{ {' . '.join(flow_key(flow))}"
 
 
 def _part(part: NamedSet | VerdictMap | Chain) -> Iterator[str]:

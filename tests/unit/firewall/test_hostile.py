@@ -12,8 +12,10 @@ import pytest
 from tests.properties.labs import cable, flow, kernel, text, zone
 
 from pacslab.firewall.emit import emit
+from pacslab.firewall.keys import comment
 from pacslab.firewall.proof import prove
 from pacslab.firewall.readback import read_back
+from pacslab.firewall.text import grant, revoke
 from pacslab.model.dicom import Protocol
 from pacslab.model.fabric import Cable
 from pacslab.model.lab import Posture
@@ -130,3 +132,32 @@ def test_overlapping_ranges_are_cut_so_that_the_lower_one_keeps_its_ports() -> N
     table = emit((ONE,), (A, B), [_range(150, 300, "b"), _range(100, 200, "a")], Posture.SEGMENTED)
     ranges = next(one for one in table.maps if one.name == "ranges")
     assert [(element.key[-1], element.comment) for element in ranges.elements] == [("100-200", "a"), ("201-300", "b")]
+
+
+@needs_nft
+@pytest.mark.parametrize(
+    "granted",
+    [
+        flow(A, B, 22, granted=True, conduit='g"'),
+        flow(C, D, 22, granted=True, ipv6=True),
+        flow(A, B, 100, last_port=200, granted=True),
+    ],
+)
+def test_a_grant_is_part_of_the_policy_until_it_is_revoked(granted: Flow) -> None:
+    subject = policy([granted, flow(A, B, 104)])
+    opened = kernel(text(subject), f"nft '{grant(granted, 60).strip()}'")
+    proof = prove(read_back(opened), subject)
+    assert proof.sound, proof.differences
+    ((conduit, what, left_s),) = proof.granted
+    assert (conduit, what.split(":")[0]) == (comment(granted.conduit), f"{granted.source} -> {granted.destination}")
+    assert 50 <= left_s <= 60
+    closed = kernel(text(subject), f"nft '{grant(granted, 60).strip()}'", f"nft '{revoke(granted).strip()}'")
+    assert prove(read_back(closed), subject).granted == ()
+
+
+@needs_nft
+def test_an_expired_grant_is_gone() -> None:
+    granted = flow(A, B, 22, granted=True)
+    subject = policy([granted])
+    expired = kernel(text(subject), f"nft '{grant(granted, 1).strip()}'", "sleep 1.5")
+    assert prove(read_back(expired), subject).granted == ()
