@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
+from docker.types import Mount
 
 from pacslab.compiler.compile import compile_lab
 from pacslab.engine import converge
@@ -19,6 +20,7 @@ from pacslab.engine.docker_files import archive
 from pacslab.engine.down import down
 from pacslab.engine.state import State
 from pacslab.labfile.load import load
+from pacslab.model.device import DATA_DIR
 from pacslab.model.plan import Container, Plan
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +88,7 @@ def _measure(engine: Docker, plan: Plan, place: Path) -> tuple[int, float, float
 
 
 def _peer(plan: Plan) -> float:
-    """Create and start the plan's containers with the SDK, without network; removal is not counted."""
+    """Create, fill and start the plan's containers with the SDK, without network; removal is not counted."""
     api = docker.from_env(max_pool_size=converge.WORKERS)
     made = []
 
@@ -102,6 +104,7 @@ def _peer(plan: Plan) -> float:
             mem_limit=container.memory_bytes or None,
             sysctls=dict(container.sysctls),
             extra_hosts=dict(container.extra_hosts),
+            mounts=[Mount(DATA_DIR, f"bench-peer-{container.node}")] if container.keeps_data else [],
         )
         made.append(one)
         if container.files:
@@ -116,4 +119,7 @@ def _peer(plan: Plan) -> float:
     finally:
         with ThreadPoolExecutor(converge.WORKERS) as pool:
             list(pool.map(lambda one: one.remove(force=True), made))
+        for volume in api.volumes.list():
+            if volume.name.startswith("bench-peer-"):
+                volume.remove(force=True)
         api.close()

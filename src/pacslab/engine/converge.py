@@ -12,7 +12,7 @@ from pacslab.engine.docker import Docker
 from pacslab.engine.docker_values import Running
 from pacslab.engine.fabric import Fabric
 from pacslab.engine.prepare import FABRIC, RULESET_FILE, Job, prepare
-from pacslab.engine.ready import await_services, log_hint, refuse_dead
+from pacslab.engine.ready import await_services, greet, log_hint, refuse_dead
 from pacslab.engine.state import State
 from pacslab.errors import Exit, PacslabError
 from pacslab.model.fabric import Answer, CableState, Plug, WireRequest
@@ -97,6 +97,18 @@ def _up(docker: Docker, plan: Plan, state: State, journey: _Journey) -> UpReport
         _load(docker, fabric, plan)
     journey.stage("rules")
 
+    # Two programs start in the fabric at once: services are greeted while the last cables are laid.
+    with ThreadPoolExecutor(1, thread_name_prefix="greet") as side:
+        first = side.submit(greet, fabric, plan, running, {}, journey.progress)
+        restored = _lay_cables(docker, fabric, plan, running, journey)
+        journey.stage("cables")
+        answers = await_services(docker, plan, fabric, first.result(), journey.progress)
+    journey.stage("services")
+    return UpReport(prepared.changes, answers, tuple(journey.stages), restored)
+
+
+def _lay_cables(docker: Docker, fabric: Fabric, plan: Plan, running: tuple[Running, ...], journey: _Journey) -> bool:
+    """Lay what is missing; say whether rules changed by hand had to be put back."""
     request = WireRequest(plugs(plan, running))
     wired = fabric.wire(request, lambda _, done, total: journey.progress("cables", done, total))
     if not wired.rules_as_loaded:
@@ -105,11 +117,7 @@ def _up(docker: Docker, plan: Plan, state: State, journey: _Journey) -> UpReport
     if missing:
         refuse_dead(docker, plan, docker.list(lab=plan.lab))
         raise PacslabError(f"no cable to {missing[0].node}: {missing[0].detail}", hint=log_hint(plan, missing[0].node))
-    journey.stage("cables")
-
-    answers = await_services(docker, plan, fabric, journey.progress)
-    journey.stage("services")
-    return UpReport(prepared.changes, answers, tuple(journey.stages), not wired.rules_as_loaded)
+    return not wired.rules_as_loaded
 
 
 def _load(docker: Docker, fabric: Fabric, plan: Plan) -> None:

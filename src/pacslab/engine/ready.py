@@ -18,6 +18,7 @@ READY_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 4.0  # how long to greet before looking whether a node has died
 
 Progress = Callable[[str, int, int], None]
+Answers = dict[tuple[str, str], Answer]  # by node and service
 
 
 def greetings(plan: Plan, running: Iterable[Running]) -> tuple[Greeting, ...]:
@@ -36,27 +37,40 @@ def greeted(node: PlannedNode) -> tuple[Service, ...]:
     return tuple(service for service in node.services if service.protocol is Protocol.TCP)
 
 
-def await_services(docker: Docker, plan: Plan, fabric: Fabric, progress: Progress) -> tuple[Answer, ...]:
-    """Greet until all answer, but stop as soon as a node has died."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
+def greet(fabric: Fabric, plan: Plan, running: Iterable[Running], known: Answers, progress: Progress) -> Answers:
+    """Greet the services that have not answered yet, for a few seconds; what is known grows by those that do."""
+    waiting = tuple(g for g in greetings(plan, running) if (g.node, g.service) not in known)
     total = sum(len(greeted(node)) for node in plan.nodes)
-    answers: dict[tuple[str, str], Answer] = {}
-    while True:
+    report = fabric.greet(
+        GreetRequest(waiting, timeout_s=LOOK_EVERY_S),
+        lambda _, done, __: progress("services", len(known) + done, total),
+    )
+    return {**known, **{(answer.node, answer.service): answer for answer in report.answers}}
+
+
+def await_services(
+    docker: Docker, plan: Plan, fabric: Fabric, first: Answers, progress: Progress
+) -> tuple[Answer, ...]:
+    """Greet until all answer, but stop as soon as a node has died.
+
+    Args:
+        docker: The engine.
+        plan: The lab's plan.
+        fabric: The lab's fabric.
+        first: What a first round of greetings heard.
+        progress: Told of each answer.
+    """
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    answers = first
+    while late := next((answer for answer in answers.values() if not answer.ready), None):
         running = docker.list(lab=plan.lab)
         refuse_dead(docker, plan, running)
-        waiting = tuple(g for g in greetings(plan, running) if (g.node, g.service) not in answers)
-        ready = len(answers)
-        report = fabric.greet(
-            GreetRequest(waiting, timeout_s=LOOK_EVERY_S),
-            lambda _, done, __, ready=ready: progress("services", ready + done, total),  # type: ignore[misc]
-        )
-        answers |= {(a.node, a.service): a for a in report.answers if a.ready}
-        if len(answers) == total:
-            return tuple(answers.values())
         if time.monotonic() > deadline:
-            late = next(answer for answer in report.answers if not answer.ready)
             message = f"{late.node} does not answer on {late.service} after {READY_TIMEOUT_S:.0f} s: {late.detail}"
             raise PacslabError(f"{message}\n{_tail(docker, plan, late.node)}", hint=log_hint(plan, late.node))
+        answers = greet(fabric, plan, running, {key: a for key, a in answers.items() if a.ready}, progress)
+    refuse_dead(docker, plan, docker.list(lab=plan.lab))
+    return tuple(answers.values())
 
 
 def refuse_dead(docker: Docker, plan: Plan, running: tuple[Running, ...]) -> None:
