@@ -17,13 +17,13 @@ MAC, GATEWAY_MAC = node_mac(int(CABLE.address)), fabric_mac(int(CABLE.address))
 ANY = IPv4Address(0)
 
 FABRIC = Snapshot(
-    (Link(HERE, "ct-1", "veth", GATEWAY_MAC, up=True, peer=THERE),),
+    (Link(HERE, "ct-1", "veth", GATEWAY_MAC, up=True, peer=THERE, silent=True),),
     frozenset({(HERE, CABLE.gateway, 32)}),
     frozenset({Route(CABLE.address, 32, HERE)}),
     frozenset({(HERE, CABLE.address, MAC)}),
 )
 NODE = Snapshot(
-    (Link(THERE, "eth0", "veth", MAC, up=True, peer=HERE),),
+    (Link(THERE, "eth0", "veth", MAC, up=True, peer=HERE, silent=True),),
     frozenset({(THERE, CABLE.address, 32)}),
     frozenset({Route(CABLE.gateway, 32, THERE), Route(ANY, 0, THERE, CABLE.gateway)}),
     frozenset({(THERE, CABLE.gateway, GATEWAY_MAC)}),
