@@ -168,13 +168,20 @@ def test_a_borrowed_address_gets_nowhere(bench: Dual) -> None:
     assert set(bench.denied()) == {"spoofed"}
 
 
-def test_link_local_addresses_and_groups_get_nowhere(bench: Dual) -> None:
-    bench.ip("thief", "-6 address add fe80::66/64 dev eth0 nodad")
+@pytest.mark.parametrize(("source", "reason"), [("fe80::66", "spoofed"), (THIEF, "no-node")])
+def test_link_local_addresses_and_groups_get_nowhere(bench: Dual, source: str, reason: str) -> None:
+    shout = (
+        "import socket; udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); link = socket.if_nametoindex('eth0'); "
+        f"udp.bind(('{source}', 0, 0, link)); udp.sendto(b'router?', ('ff02::2', 5355, 0, link))"
+    )
+    if source != THIEF:
+        bench.ip("thief", f"-6 address add {source}/128 dev eth0 nodad")
     try:
-        assert not bench.opens("thief", B, 7000, source="fe80::66")
+        bench.run("fabric", f'nsenter -t {bench.pid("thief")} -n python3 -c "{shout}"')
     finally:
-        bench.ip("thief", "-6 address delete fe80::66/64 dev eth0")
-    assert set(bench.denied()) == {"spoofed"}
+        if source != THIEF:
+            bench.ip("thief", f"-6 address delete {source}/128 dev eth0")
+    assert bench.denied() == {reason: 1}
 
 
 @pytest.mark.parametrize(
