@@ -7,7 +7,7 @@ import json
 import tarfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -154,6 +154,8 @@ class Refused(Exception):  # noqa: N818
 class Bench:
     """A fabric and its nodes, made for one module."""
 
+    sysctls: Mapping[str, str] = FABRIC_SYSCTLS
+
     def __init__(self, client: docker.DockerClient) -> None:
         self.client = client
         self.name = f"pacslab-test-{uuid.uuid4().hex[:8]}"
@@ -167,7 +169,7 @@ class Bench:
             pid_mode="host",
             cap_drop=["ALL"],
             cap_add=["NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"],
-            sysctls=FABRIC_SYSCTLS,
+            sysctls=dict(self.sysctls),
         )
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:

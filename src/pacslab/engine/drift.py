@@ -23,7 +23,6 @@ from pacslab.model.policy import Policy
 from pacslab.model.proof import Difference
 
 NODE_INTERFACE = "eth0"
-_ANYWHERE = "0.0.0.0/0"
 
 
 class Where(StrEnum):
@@ -142,7 +141,7 @@ def compare(plan: Plan, cables: Iterable[Cable], seen: Iterable[Seen]) -> Iterat
     """What namespaces hold against what they should; what lacks for a cable is said by the cable itself."""
     cables = tuple(cables)
     wanted = set(_wanted(plan, cables))
-    nodes = {str(cable.address): cable.node for cable in cables}
+    nodes = {str(at): cable.node for cable in cables for at in (cable.address, cable.address6) if at is not None}
     for one in sorted(set(seen) - wanted, key=lambda s: (s.node, s.sight, s.what)):
         node = one.node or "fabric"
         match one.sight:
@@ -177,14 +176,19 @@ def _route_effect(route: str, node: str, nodes: dict[str, str]) -> str:
 def _wanted(plan: Plan, cables: tuple[Cable, ...]) -> Iterator[Seen]:
     """What wiring lays (fabric/wiring.py), and the planned sysctls."""
     for cable in cables:
-        node, gateway = cable.node, cable.gateway
+        node = cable.node
         yield Seen("", Sight.LINK, cable.interface)
-        yield Seen("", Sight.ADDRESS, f"{gateway}/32 dev {cable.interface}")
-        yield Seen("", Sight.ROUTE, f"{cable.address}/32 dev {cable.interface}")
         yield Seen(node, Sight.LINK, NODE_INTERFACE)
-        yield Seen(node, Sight.ADDRESS, f"{cable.address}/32 dev {NODE_INTERFACE}")
-        yield Seen(node, Sight.ROUTE, f"{gateway}/32 dev {NODE_INTERFACE}")
-        yield Seen(node, Sight.ROUTE, f"{_ANYWHERE} via {gateway} dev {NODE_INTERFACE}")
+        halves = ((cable.address, cable.gateway, "0.0.0.0/0"), (cable.address6, cable.gateway6, "::/0"))
+        for address, gateway, anywhere in halves:
+            if address is None or gateway is None:
+                continue
+            alone = address.max_prefixlen
+            yield Seen("", Sight.ADDRESS, f"{gateway}/{alone} dev {cable.interface}")
+            yield Seen("", Sight.ROUTE, f"{address}/{alone} dev {cable.interface}")
+            yield Seen(node, Sight.ADDRESS, f"{address}/{alone} dev {NODE_INTERFACE}")
+            yield Seen(node, Sight.ROUTE, f"{gateway}/{alone} dev {NODE_INTERFACE}")
+            yield Seen(node, Sight.ROUTE, f"{anywhere} via {gateway} dev {NODE_INTERFACE}")
     for name, value in plan.fabric.sysctls:
         yield Seen("", Sight.SYSCTL, f"{name}={value}")
     plugged = {cable.node for cable in cables}

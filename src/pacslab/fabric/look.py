@@ -47,6 +47,8 @@ def _seen(node: str, snapshot: Snapshot) -> Iterator[Seen]:
         if names.get(index) != "lo":
             yield Seen(node, Sight.ADDRESS, f"{address}/{length} dev {names.get(index, index)}")
     for route in snapshot.routes:
+        if route.destination.is_loopback and names.get(route.index) == "lo":
+            continue  # the kernel's own, of ::1
         via = f" via {route.gateway}" if route.gateway is not None else ""
         yield Seen(node, Sight.ROUTE, f"{route.destination}/{route.prefix_length}{via} dev {names.get(route.index)}")
 

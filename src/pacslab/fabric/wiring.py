@@ -6,20 +6,30 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+from typing import NamedTuple
 
 from pacslab.fabric import netlink, rtnetlink, ruleset, supervise
 from pacslab.fabric.netlink import Message, Netlink
 from pacslab.fabric.netns import inside, open_namespace
 from pacslab.fabric.refusal import NotANode, Refusal
-from pacslab.fabric.rtnetlink import Route, Snapshot
+from pacslab.fabric.rtnetlink import Address, Link, Route, Snapshot
 from pacslab.model.fabric import Cable, CableReport, CableState, Plug, WireReport, WireRequest
 
 NODE_INTERFACE = "eth0"
 _LOOPBACK = 1  # the first link of every namespace
-_ANY = IPv4Address(0)
-_IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+_ANY: dict[int, Address] = {4: IPv4Address(0), 6: IPv6Address(0)}
+_FORWARDS = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
+_MTU_BYTES, _TOO_SMALL_FOR_IPV6_BYTES = 1500, 1279  # RFC 8200 5: IPv6 asks for 1280
+
+
+class _Half(NamedTuple):
+    """What one family of addresses needs of a cable."""
+
+    version: int
+    address: Address  # the node's
+    gateway: Address
 
 
 def wire(request: WireRequest) -> WireReport:
@@ -34,8 +44,8 @@ def wire(request: WireRequest) -> WireReport:
             "no cable is laid while the firewall is open: table inet pacslab has no forward chain of policy drop",
             "load a ruleset first",
         )
-    if _IP_FORWARD.read_text(encoding="ascii").strip() != "1":
-        raise Refusal("the fabric does not forward", "create its container with the sysctl net.ipv4.ip_forward=1")
+    for version in {version for plug in request.plugs for version, _, _ in _halves(plug.cable)} | {4}:
+        _refuse_unless_forwarding(version)
     with Netlink(netlink.ROUTE) as fabric:
         removed = tuple(_remove_unknown(request, fabric))
         seen = rtnetlink.snapshot(fabric)
@@ -49,6 +59,13 @@ def observe(request: WireRequest) -> WireReport:
         seen = rtnetlink.snapshot(fabric)
         cables = tuple(_settle(plug, fabric, seen, lay=False) for plug in request.plugs)
     return WireReport(cables, ruleset.as_loaded())
+
+
+def _refuse_unless_forwarding(version: int) -> None:
+    name = _FORWARDS[version]
+    file = Path("/proc/sys", *name.split("."))
+    if not file.exists() or file.read_text(encoding="ascii").strip() != "1":
+        raise Refusal(f"the fabric does not forward IPv{version}", f"create its container with the sysctl {name}=1")
 
 
 def node_mac(address: int) -> bytes:
@@ -73,15 +90,34 @@ def lacks(cable: Cable, fabric: Snapshot, node: Snapshot) -> str:
     mac, gateway_mac = node_mac(int(cable.address)), fabric_mac(int(cable.address))
     if (there.mac, here.mac) != (mac, gateway_mac):
         return "an end has another Ethernet address"
+    if not (here.up and there.up):
+        return "an end is down"
+    if not (here.silent and there.silent):
+        return "an end speaks unasked"
+    halves = _halves(cable)
+    return next((lack for half in halves if (lack := _half_lacks(half, (fabric, here), (node, there)))), "")
+
+
+def _halves(cable: Cable) -> tuple[_Half, ...]:
+    v4 = _Half(4, cable.address, cable.gateway)
+    if cable.address6 is None or cable.gateway6 is None:
+        return (v4,)
+    return v4, _Half(6, cable.address6, cable.gateway6)
+
+
+def _half_lacks(half: _Half, fabric_end: tuple[Snapshot, Link], node_end: tuple[Snapshot, Link]) -> str:
+    version, address, gateway = half
+    (fabric, here), (node, there) = fabric_end, node_end
+    length = address.max_prefixlen
+    of = "" if version == 4 else "IPv6 "
     wanted = (
-        (here.up and there.up, "an end is down"),
-        ((there.index, cable.address, 32) in node.addresses, f"the node lacks its address {cable.address}"),
-        ((here.index, cable.gateway, 32) in fabric.addresses, f"the fabric lacks the address {cable.gateway}"),
-        (Route(cable.gateway, 32, there.index) in node.routes, "the node lacks the route to its gateway"),
-        (Route(_ANY, 0, there.index, cable.gateway) in node.routes, "the node lacks its default route"),
-        (Route(cable.address, 32, here.index) in fabric.routes, "the fabric lacks the route to the node"),
-        ((there.index, cable.gateway, gateway_mac) in node.neighbours, "the node lacks its neighbour entry"),
-        ((here.index, cable.address, mac) in fabric.neighbours, "the fabric lacks the node's neighbour entry"),
+        ((there.index, address, length) in node.addresses, f"the node lacks its {of}address {address}"),
+        ((here.index, gateway, length) in fabric.addresses, f"the fabric lacks the {of}address {gateway}"),
+        (Route(gateway, length, there.index) in node.routes, f"the node lacks the {of}route to its gateway"),
+        (Route(_ANY[version], 0, there.index, gateway) in node.routes, f"the node lacks its {of}default route"),
+        (Route(address, length, here.index) in fabric.routes, f"the fabric lacks the {of}route to the node"),
+        ((there.index, gateway, here.mac) in node.neighbours, f"the node lacks its {of}neighbour entry"),
+        ((here.index, address, there.mac) in fabric.neighbours, f"the fabric lacks the node's {of}neighbour entry"),
     )
     return next((words for right, words in wanted if not right), "")
 
@@ -136,29 +172,33 @@ def _set_ends(cable: Cable, fabric_end: tuple[Netlink, int], node_end: tuple[Net
     _quiet(fabric, here)
     _quiet(node, there)
     node.request([rtnetlink.set_up(_LOOPBACK), *_node_end(cable, there)])
-    fabric.request(_fabric_end(cable, here))
+    fabric.request([*_fabric_end(cable, here)])
 
 
-def _node_end(cable: Cable, index: int) -> list[Message]:
-    return [
-        rtnetlink.add_address(index, cable.address),
-        rtnetlink.set_up(index),
-        rtnetlink.add_neighbour(index, cable.gateway, fabric_mac(int(cable.address))),
-        rtnetlink.add_route(index, cable.address, to=cable.gateway),
-        rtnetlink.add_route(index, cable.address, via=cable.gateway),
-    ]
+def _node_end(cable: Cable, index: int) -> Iterator[Message]:
+    mac = fabric_mac(int(cable.address))
+    yield rtnetlink.set_up(index)
+    for _, address, gateway in _halves(cable):
+        yield rtnetlink.add_address(index, address)
+        yield rtnetlink.add_neighbour(index, gateway, mac)
+        yield rtnetlink.add_route(index, address, to=gateway)
+        yield rtnetlink.add_route(index, address, via=gateway)
 
 
-def _fabric_end(cable: Cable, index: int) -> list[Message]:
-    return [
-        rtnetlink.add_address(index, cable.gateway),
-        rtnetlink.set_up(index),
-        rtnetlink.add_neighbour(index, cable.address, node_mac(int(cable.address))),
-        rtnetlink.add_route(index, cable.gateway, to=cable.address),
-    ]
+def _fabric_end(cable: Cable, index: int) -> Iterator[Message]:
+    mac = node_mac(int(cable.address))
+    yield rtnetlink.set_up(index)
+    for _, address, gateway in _halves(cable):
+        yield rtnetlink.add_address(index, gateway)
+        yield rtnetlink.add_neighbour(index, address, mac)
+        yield rtnetlink.add_route(index, gateway, to=address)
 
 
 def _quiet(end: Netlink, index: int) -> None:
+    # A link is born a member of the groups of routers where its namespace forwards IPv6, and would say so (RFC 3810).
+    # Its IPv6 is taken away and given anew, now that it is silent: then it is a member of none.
+    sizes = (_TOO_SMALL_FOR_IPV6_BYTES, _MTU_BYTES)
+    end.request([rtnetlink.silence(index), *(rtnetlink.set_mtu(index, size) for size in sizes)])
     for failure in end.attempt([rtnetlink.no_link_local(index)]):
         # A kernel without IPv6 has nothing to silence.
         if failure is not None and failure.errno not in {errno.EAFNOSUPPORT, errno.EOPNOTSUPP}:

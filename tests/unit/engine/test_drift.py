@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,26 @@ def deviations(plan: Plan, *, without: tuple[Seen, ...] = (), extra: tuple[Seen,
 
 def test_as_planned(minimal: Plan) -> None:
     assert deviations(minimal) == []
+
+
+def test_ipv6_that_is_planned_is_no_deviation_and_other_is(minimal: Plan) -> None:
+    address, gateway = IPv6Address("2001:2:0:20::10"), IPv6Address("2001:2:0:20::1")
+    cables = tuple(
+        replace(cable, address6=address, gateway6=gateway) if cable.node == "pacs" else cable
+        for cable in minimal.cables
+    )
+    plan = replace(minimal, cables=cables)
+    new = {
+        Seen("", Sight.ADDRESS, "2001:2:0:20::1/128 dev pacs"),
+        Seen("", Sight.ROUTE, "2001:2:0:20::10/128 dev pacs"),
+        Seen("pacs", Sight.ADDRESS, "2001:2:0:20::10/128 dev eth0"),
+        Seen("pacs", Sight.ROUTE, "2001:2:0:20::1/128 dev eth0"),
+        Seen("pacs", Sight.ROUTE, "::/0 via 2001:2:0:20::1 dev eth0"),
+    }
+    assert set(drift._wanted(plan, cables)) - set(drift._wanted(minimal, minimal.cables)) == new
+    (found,) = deviations(plan, extra=(Seen("", Sight.ROUTE, "2001:2:0:20::10/128 dev ct-1"),))
+    assert found.effect == "sends what is meant for pacs by another way: 2001:2:0:20::10/128 dev ct-1"
+    assert len(deviations(minimal, extra=tuple(new))) == len(new)
 
 
 def test_a_route_of_the_fabric_changed(minimal: Plan) -> None:
