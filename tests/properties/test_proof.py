@@ -34,11 +34,10 @@ def differing(naive: Naive, policy: Policy, command: str = "") -> Iterator[Any]:
     # Prefixes are told apart by an address inside of them that is nobody's.
     mentioned = re.findall(r"[0-9.]{7,}|fd00:[0-9a-f:]+", command.replace(".0/", ".77/").replace("::/", "::77/"))
     for packet in packets(policy, mentioned):
-        if naive.accepts(packet) is not permits(policy, packet):
-            yield packet
-        if naive.accepts(packet, "input"):
-            yield packet
-        if not packet.iif and naive.accepts(packet, "output"):
+        if not packet.iif:
+            if naive.accepts(packet, "output"):
+                yield packet
+        elif naive.accepts(packet) is not permits(policy, packet) or naive.accepts(packet, "input"):
             yield packet
 
 

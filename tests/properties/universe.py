@@ -37,7 +37,7 @@ def packets(policy: Policy, mentioned: Iterable[str] = ()) -> Iterator[P]:
         gateways = {c.gateway if version == 4 else c.gateway6 for c in policy.cables}
         named = [address for address in others if address.version == version]
         addresses = [a for a in dict.fromkeys([*known, *gateways, ip_address(beyond), *named]) if a is not None]
-        for iif in (*interfaces, "lo", "eth9"):
+        for iif in (*interfaces, "lo", "eth9", ""):  # the last: what the fabric itself sends
             for source in addresses:
                 for destination in addresses:
                     oif = known.get(destination, "")

@@ -63,6 +63,17 @@ def test_an_accept_inserted_by_hand(reference: Plan) -> None:
     assert not proof.equal
 
 
+def test_a_jump_that_comes_back_changes_nothing(reference: Plan) -> None:
+    proof = _proof(reference, f"add chain {TABLE} aside", f"insert rule {TABLE} forward jump aside")
+    assert proof.equal
+
+
+def test_a_wide_accept_opens_what_a_conduit_of_the_same_pair_does_not(reference: Plan) -> None:
+    effects = _effects(_proof(reference, f"insert rule {TABLE} forward ip saddr 198.18.10.10 accept"))
+    assert (Flaw.LEAK, "opens ct-1 -> pacs:* (http 8042)") in effects
+    assert (Flaw.LEAK, "opens ct-1 -> pacs-db:* (postgres 5432)") in effects
+
+
 def test_a_granted_conduit_opened_for_good(reference: Plan) -> None:
     key = "198.18.60.10 . 198.18.10.10 . tcp . 22"
     proof = _proof(reference, f'add element {TABLE} flows {{ {key} comment "vendor-service" : accept }}')
