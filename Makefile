@@ -21,10 +21,11 @@ down:  ## remove every lab
 	@$(PACSLAB) down --all
 
 test: images  ## all tests, real Docker included
+	@lab/bootstrap --no-engine --tests
 	.venv/bin/pytest
 
 unit: ## tests that need no engine
-	@lab/bootstrap --no-engine
+	@lab/bootstrap --no-engine --tests
 	.venv/bin/pytest tests/unit tests/golden tests/properties
 
 check:  ## linters and types
@@ -35,6 +36,7 @@ check:  ## linters and types
 	.venv/bin/lint-imports
 
 bench: images  ## benchmarks: whole runs, ratios against a peer in the same run
+	@lab/bootstrap --no-engine --tests
 	.venv/bin/python -m tests.bench
 
 docs:  ## write the generated parts of docs/
