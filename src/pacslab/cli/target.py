@@ -53,8 +53,8 @@ def lab_from_file(path: Path) -> Lab:
 
 
 def is_file(lab: str) -> bool:
-    """Whether LAB means a file: it has a folder or an ending, or there is such a file."""
-    return "/" in lab or lab.endswith((".yaml", ".yml")) or Path(lab).exists()
+    """Whether LAB means a file: it names a folder on the way, has an ending, or is there; a folder may share a lab's name."""
+    return "/" in lab or lab.endswith((".yaml", ".yml")) or Path(lab).is_file()
 
 
 def lab_name(lab: str) -> str:
