@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import fabric, lint, proof, up
+from tests.bench import fabric, lint, proof, store, up
 
-BENCHES = {"lint": lint.main, "up": up.main, "proof": proof.main, "fabric": fabric.main}
+BENCHES = {"lint": lint.main, "up": up.main, "proof": proof.main, "fabric": fabric.main, "store": store.main}
 
 
 def main(names: list[str]) -> int:

@@ -53,7 +53,7 @@ def lab_from_file(path: Path) -> Lab:
 
 
 def is_file(lab: str) -> bool:
-    """Whether LAB means a file: it names a folder on the way, has an ending, or is there; a folder may share a lab's name."""
+    """Whether LAB means a file: by its folder, its ending, or because it is there; a folder may share a lab's name."""
     return "/" in lab or lab.endswith((".yaml", ".yml")) or Path(lab).is_file()
 
 
