@@ -101,6 +101,12 @@ PROOF_RADIUS = Check(
     "Each conduit opens its own pairs of nodes, and is counted for no other.",
     ("CSF 2.0 ID.AM-03", "SP 800-53 AC-4"),
 )
+PROOF_WIRING = Check(
+    "PROOF-12",
+    "proof",
+    "Cables, addresses, routes and sysctls are as planned, so that every packet meets the rules that were proved.",
+    ("SP 800-53 CM-6", "IEC 62443-3-3 SR 5.1"),
+)
 
 CATALOGUE: tuple[Check, ...] = (
     REACH_ALLOWED,
@@ -122,6 +128,7 @@ CATALOGUE: tuple[Check, ...] = (
     PROOF_FOREIGN,
     PROOF_UNREACHED,
     PROOF_RADIUS,
+    PROOF_WIRING,
 )
 
 BY_OPERATION: MappingProxyType[Operation, Check] = MappingProxyType(

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pacslab.checks import catalogue
+from pacslab.engine.drift import Deviation
 from pacslab.firewall.proof import prove
 from pacslab.firewall.readback import UnknownRuleError, read_back
 from pacslab.model.lab import Posture
@@ -46,6 +47,20 @@ def judge(plan: Plan, document: Mapping[str, Any]) -> tuple[Result, ...]:
     except UnknownRuleError as error:
         return (_undecided(error.message),)
     return tuple(result for check in CHECK_OF.values() for result in _results(check, proof))
+
+
+def judge_wiring(deviations: tuple[Deviation, ...]) -> tuple[Result, ...]:
+    """A verdict on what leads packets to the rules: one failure for each thing that is not as planned."""
+    check = catalogue.PROOF_WIRING
+    if not deviations:
+        return (_result(check, Verdict.PASS, expected=check.requirement, observed="as planned"),)
+    return tuple(
+        replace(
+            _result(check, Verdict.FAIL, expected=check.requirement, observed=one.effect, evidence=(one.detail,)),
+            source=one.node,
+        )
+        for one in deviations
+    )
 
 
 def _results(check: Check, proof: Proof) -> list[Result]:

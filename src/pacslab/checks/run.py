@@ -10,6 +10,7 @@ from dataclasses import replace
 from pacslab import __version__
 from pacslab.checks import proof, reach
 from pacslab.checks.operations import Operations
+from pacslab.engine import drift
 from pacslab.engine.docker import Docker
 from pacslab.engine.fabric import Fabric
 from pacslab.errors import Exit, PacslabError
@@ -76,7 +77,9 @@ def _suite(docker: Docker, plan: Plan, suite: str, run: Run, progress: Progress)
     if suite == "dicom":
         return _add(run, Operations(docker, plan, progress).run())
     if suite == "proof":
-        return _add(run, proof.judge(plan, Fabric(docker, plan.fabric.name).ruleset()))
+        fabric = Fabric(docker, plan.fabric.name)
+        wiring = drift.wiring(fabric, plan, docker.list(lab=plan.lab))
+        return _add(run, (*proof.judge(plan, fabric.ruleset()), *proof.judge_wiring(wiring)))
     raise PacslabError(f"there is no suite {suite!r}", exit_code=Exit.USAGE)
 
 

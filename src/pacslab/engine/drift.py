@@ -73,7 +73,7 @@ def drift(docker: Docker, plan: Plan, state: State) -> Drift:
     more = 0
     if (fabric_container := present.get(plan.fabric.name)) is not None and fabric_container.running:
         of_rules, more = ruleset(fabric, plan)
-        found += [*of_rules, *_cables(fabric, plan, running), *_namespaces(fabric, plan, running)]
+        found += [*of_rules, *wiring(fabric, plan, running)]
     found += _files(docker, plan, state, present)
     return Drift(plan.lab, plan.posture.value, tuple(found), more)
 
@@ -118,6 +118,11 @@ def privileges(container: Container, running: Running, *, is_fabric: bool) -> It
         yield Deviation(Where.PRIVILEGE, node, f"{node} is on Docker network {network}: a way around the firewall")
     for port in running.ports:
         yield Deviation(Where.PRIVILEGE, node, f"{node} publishes {port}: a way in around the firewall")
+
+
+def wiring(fabric: Fabric, plan: Plan, running: tuple[Running, ...]) -> tuple[Deviation, ...]:
+    """What differs in cables, links, addresses, routes and sysctls: all that leads packets to the rules."""
+    return (*_cables(fabric, plan, running), *_namespaces(fabric, plan, running))
 
 
 def _cables(fabric: Fabric, plan: Plan, running: Iterable[Running]) -> Iterator[Deviation]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pacslab.checks import catalogue
-from pacslab.checks.proof import CHECK_OF, judge
+from pacslab.checks.proof import CHECK_OF, judge, judge_wiring
+from pacslab.engine.drift import Deviation, Where
 from pacslab.firewall.emit import emit
 from pacslab.firewall.planned import document
 from pacslab.model.lab import Posture
@@ -58,3 +59,11 @@ def test_what_is_not_understood_is_inconclusive_and_never_a_pass(reference: Plan
     (result,) = judge(reference, listed)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "mark" in result.reason
+
+
+def test_wiring_that_is_not_as_planned_fails_in_words() -> None:
+    (fine,) = judge_wiring(())
+    assert (fine.check, fine.verdict) == ("PROOF-12", Verdict.PASS)
+    way = Deviation(Where.ROUTE, "fabric", "sends what is meant for pacs by another way: 198.18.20.10/32 dev x", "x")
+    (bad,) = judge_wiring((way,))
+    assert (bad.check, bad.verdict, bad.observed) == ("PROOF-12", Verdict.FAIL, way.effect)
