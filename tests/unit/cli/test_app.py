@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -25,6 +26,14 @@ BAD = "tests/golden/bad/duplicate-ae-title/lab.yaml"
 def _at_the_root_without_an_engine(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+
+
+@pytest.fixture
+def apart(root: Path, tmp_path: Path) -> Path:
+    """The shipped labs in a folder where none of them runs, whatever runs from the checkout."""
+    for name in ("zones", "lab"):
+        shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns(".pacslab"))
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -158,10 +167,10 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["plan", "--json", "lab/reference.yaml"], ["rules", "lab/minimal.yaml"]])
-def test_a_reader_that_has_seen_enough_is_no_error(arguments: list[str], root: Path) -> None:
+def test_a_reader_that_has_seen_enough_is_no_error(arguments: list[str], apart: Path) -> None:
     """As in `pacslab rules LAB | head -1`, with nobody left to read."""
     command = [sys.executable, "-c", "from pacslab.cli.app import main; main()", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=apart) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -228,7 +237,8 @@ def test_plan_as_json_of_a_bad_lab_prints_no_document(capsys: Capture) -> None:
     assert capsys.readouterr().out == ""
 
 
-def test_plan_for_people(capsys: Capture, reference: Plan) -> None:
+def test_plan_for_people(capsys: Capture, reference: Plan, apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(apart)
     assert run(["plan", "lab/reference.yaml"]) == Exit.DONE
     said = capsys.readouterr()
     assert said.err == ""
