@@ -89,7 +89,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 def nft_check() -> Callable[[str], str]:
     """Check a ruleset with the real nft in a network namespace of its own; what it complains of, or nothing."""
     if shutil.which("nft") is None or shutil.which("unshare") is None:
-        pytest.skip("nft or unshare is not installed (lab/bootstrap installs them)")
+        pytest.skip("nft or unshare is not installed (lab/bootstrap --tests installs them)")
     if os.geteuid() != 0:
         pytest.skip("a network namespace for nft needs root")
 

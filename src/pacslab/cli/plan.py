@@ -14,7 +14,7 @@ from pacslab.cli.output import print_json, say, stdout
 from pacslab.cli.target import FileArgument, JsonOption, Target, from_file
 from pacslab.compiler.compile import compile_lab
 from pacslab.compiler.difference import Difference, compare, container_parts
-from pacslab.compiler.expectations import expected_pairs
+from pacslab.compiler.expectations import expectations, expected_pairs
 from pacslab.engine import converge
 from pacslab.engine.changes import Action, Change
 from pacslab.engine.docker import Docker
@@ -40,8 +40,12 @@ def plan(
         running = _running(target)
         differs = running is not None and running.differs
         if json:
-            document = codec.encode(target.plan)
-            print_json({"digest": target.plan.digest, **document, "running": running and running.document()})
+            document = {
+                "digest": target.plan.digest,
+                **codec.encode(target.plan),
+                "expectations": _expected(target.plan),
+            }
+            print_json({**document, "running": running and running.document()})
         else:
             _print(target.plan)
             _print_running(running)
@@ -122,6 +126,24 @@ def _print_running(running: _Running | None) -> None:
             print(f"{change.action.value:{shown.WIDTH}}container {change.name}: {change.reason}")
     if running.new_rules:
         print(f"{'load':{shown.WIDTH}}rules: they differ from those that were loaded")
+
+
+def _expected(plan: Plan) -> dict[str, object]:
+    """What `verify` will expect of every pair and port: those that are allowed; every other one is denied."""
+    allowed = [one for one in expectations(plan) if one.flow is not None]
+    return {
+        "total": expected_pairs(plan).total,
+        "allowed": [
+            {
+                "source": one.source,
+                "destination": one.destination,
+                "protocol": one.protocol,
+                "port": one.port,
+                "conduit": one.flow and one.flow.conduit,
+            }
+            for one in allowed
+        ],
+    }
 
 
 def _print(planned: Plan) -> None:

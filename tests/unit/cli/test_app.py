@@ -261,3 +261,12 @@ def test_a_warning_goes_to_stderr_and_stops_nothing(capsys: Capture) -> None:
     said = capsys.readouterr()
     assert said.out.startswith("table inet pacslab\n")
     assert "warning[thin-reason]" in said.err
+
+
+def test_a_plan_says_what_verify_will_expect(capsys: Capture, apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(apart)
+    assert run(["plan", "--json", "lab/reference.yaml"]) == Exit.DONE
+    expected = json.loads(capsys.readouterr().out)["expectations"]
+    assert (expected["total"], len(expected["allowed"])) == (1440, 20)
+    way = {"source": "ct-1", "destination": "pacs", "protocol": "tcp", "port": 11112, "conduit": "acquire"}
+    assert way in expected["allowed"]
