@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pacslab.checks import catalogue
+from pacslab.checks.catalogue import dicom, reach
 from pacslab.compiler.expectations import Expectation
 from pacslab.model.device import Observation
 from pacslab.model.dicom import Operation, Protocol
@@ -29,7 +29,7 @@ def judge_reach(
     )
     flow = expectation.flow
     return Result(
-        check=(catalogue.REACH_ALLOWED if flow else catalogue.REACH_DENIED).id,
+        check=(reach.REACH_ALLOWED if flow else reach.REACH_DENIED).id,
         verdict=verdict,
         source=expectation.source,
         destination=expectation.destination,
@@ -50,7 +50,7 @@ def judge_accounting(accounting: Accounting) -> Result:
     closes = 0 < a.sent == a.arrived + a.dropped and a.lost == 0
     counted = a.counted_drops >= a.dropped
     return Result(
-        check=catalogue.REACH_ACCOUNTED.id,
+        check=reach.REACH_ACCOUNTED.id,
         verdict=Verdict.PASS if closes and counted else Verdict.INCONCLUSIVE,
         source="fabric",
         destination="fabric",
@@ -78,7 +78,7 @@ def judge_operation(flow: Flow, operation: Operation, observation: Observation |
         observed = f"{observation.layer.value}: {observation.status}"
         evidence = (observation.detail,) if observation.detail else ()
     return Result(
-        check=catalogue.BY_OPERATION[operation].id,
+        check=dicom.BY_OPERATION[operation].id,
         verdict=verdict,
         source=flow.source,
         destination=flow.destination,

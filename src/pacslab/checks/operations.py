@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from pacslab.checks.catalogue import BY_OPERATION
+from pacslab.checks.catalogue.dicom import BY_OPERATION
 from pacslab.checks.judge import judge_operation
 from pacslab.engine.docker import Docker
 from pacslab.errors import PacslabError

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from pacslab.checks import catalogue
+from pacslab.checks.catalogue import proof as requirements
 from pacslab.engine.drift import Deviation
 from pacslab.firewall.proof import prove
 from pacslab.firewall.readback import UnknownRuleError, read_back
@@ -19,17 +19,17 @@ from pacslab.model.verdict import Check, Result, Verdict
 
 CHECK_OF: Mapping[Flaw, Check] = MappingProxyType(
     {
-        Flaw.LEAK: catalogue.PROOF_LEAK,
-        Flaw.BLOCK: catalogue.PROOF_BLOCK,
-        Flaw.SPOOF: catalogue.PROOF_SPOOF,
-        Flaw.STATE: catalogue.PROOF_STATE,
-        Flaw.IPV6: catalogue.PROOF_IPV6,
-        Flaw.FABRIC: catalogue.PROOF_FABRIC,
-        Flaw.GRANT: catalogue.PROOF_GRANT,
-        Flaw.NO_DROP: catalogue.PROOF_DROP,
-        Flaw.FOREIGN: catalogue.PROOF_FOREIGN,
-        Flaw.UNREACHED: catalogue.PROOF_UNREACHED,
-        Flaw.LABEL: catalogue.PROOF_RADIUS,
+        Flaw.LEAK: requirements.PROOF_LEAK,
+        Flaw.BLOCK: requirements.PROOF_BLOCK,
+        Flaw.SPOOF: requirements.PROOF_SPOOF,
+        Flaw.STATE: requirements.PROOF_STATE,
+        Flaw.IPV6: requirements.PROOF_IPV6,
+        Flaw.FABRIC: requirements.PROOF_FABRIC,
+        Flaw.GRANT: requirements.PROOF_GRANT,
+        Flaw.NO_DROP: requirements.PROOF_DROP,
+        Flaw.FOREIGN: requirements.PROOF_FOREIGN,
+        Flaw.UNREACHED: requirements.PROOF_UNREACHED,
+        Flaw.LABEL: requirements.PROOF_RADIUS,
     },
 )
 _MANY = 12  # node pairs that a result names one by one
@@ -51,7 +51,7 @@ def judge(plan: Plan, document: Mapping[str, Any]) -> tuple[Result, ...]:
 
 def judge_wiring(deviations: tuple[Deviation, ...]) -> tuple[Result, ...]:
     """A verdict on what leads packets to the rules: one failure for each thing that is not as planned."""
-    check = catalogue.PROOF_WIRING
+    check = requirements.PROOF_WIRING
     if not deviations:
         return (_result(check, Verdict.PASS, expected=check.requirement, observed="as planned"),)
     return tuple(
@@ -67,7 +67,7 @@ def _results(check: Check, proof: Proof) -> list[Result]:
     found = [_failed(check, d) for d in proof.differences if CHECK_OF[d.flaw] is check]
     if found:
         return found
-    if check is catalogue.PROOF_RADIUS:
+    if check is requirements.PROOF_RADIUS:
         return [_opening(opening) for opening in proof.openings]
     return [_result(check, Verdict.PASS, expected=check.requirement, observed="proved", evidence=_weight(proof))]
 
@@ -94,7 +94,7 @@ def _opening(opening: Opening) -> Result:
     pairs = [f"{source} -> {destination}" for source, destination in opening.pairs]
     more = f" and {len(pairs) - _MANY} more" if len(pairs) > _MANY else ""
     result = _result(
-        catalogue.PROOF_RADIUS,
+        requirements.PROOF_RADIUS,
         Verdict.PASS,
         expected=f"conduit {opening.conduit} opens its own pairs of nodes only",
         observed=f"opens {len(pairs)}: {', '.join(pairs[:_MANY])}{more}",
@@ -106,7 +106,11 @@ def _opening(opening: Opening) -> Result:
 
 def _undecided(why: str) -> Result:
     return _result(
-        catalogue.PROOF_LEAK, Verdict.INCONCLUSIVE, expected=catalogue.PROOF_LEAK.requirement, observed="", reason=why
+        requirements.PROOF_LEAK,
+        Verdict.INCONCLUSIVE,
+        expected=requirements.PROOF_LEAK.requirement,
+        observed="",
+        reason=why,
     )
 
 
