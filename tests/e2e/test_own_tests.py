@@ -3,13 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from pacslab.engine.docker import Docker
 from pacslab.testing import Lab
 from tests.e2e.conftest import RunningLab, write_lab
 
-OWN = '''
+OWN = """
 import pytest
 from pacslab.testing import CommandFailed
 
@@ -29,7 +29,7 @@ def test_files_and_failures(lab):
     with pytest.raises(CommandFailed, match="cat: /nowhere"):
         node.exec("cat", "/nowhere")
     assert node.exec("false", check=False).exit_code == 1
-'''
+"""
 
 
 def run_pytest(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def test_a_lab_is_brought_up_tested_and_taken_down(images: None, tmp_path: Path)
     (tmp_path / "test_own.py").write_text(OWN)
     done = run_pytest(tmp_path, "--pacslab", str(file), "test_own.py", "--junitxml", "junit.xml")
     assert done.returncode == 0, done.stdout + done.stderr
-    names = {case.get("name", "") for case in ElementTree.parse(tmp_path / "junit.xml").iter("testcase")}  # noqa: S314
+    names = {case.get("name", "") for case in ET.parse(tmp_path / "junit.xml").iter("testcase")}  # noqa: S314
     assert {"test_a_scanner_reaches_its_archive", "reach[vendor-remote -> pacs-core http]", "proof[PROOF-01]"} <= names
     assert not Docker.connect().list(lab="e2e-own"), "what the tests brought up, they take down"
 
