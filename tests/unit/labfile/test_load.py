@@ -19,7 +19,7 @@ nodes:
   us-1: {kind: modality, modality: US, ae_title: US1}
 accepts:
   - {id: echo, from: scanners, to: "*", service: dicom-tls, operations: [C-ECHO, C-ECHO], why: They ping each other.}
-  - {id: gone, from: [elsewhere, elsewhere/pacs], to: ct-1, service: dicom-tls, operations: [C-ECHO], why: Never in here.}
+  - {id: gone, from: [elsewhere, elsewhere/pacs], to: ct-1, service: dicom-tls, operations: [C-ECHO], why: Never here.}
   - {id: later, from: scanners/us-1, to: mr-1, service: ssh, granted: true, until: 2027-06-30, why: When granted only.}
 """
 Write = Callable[[str], Path]

@@ -34,7 +34,7 @@ def _large(folder: Path) -> Chart:
         names = [f"n{n}-{i}" for i in range(10)]
         nodes = "".join(f"  {name}: {{kind: workstation, ae_title: {name.upper()}}}\n" for name in names)
         conduits = "".join(
-            f"  - {{id: c{n}-{k}, from: {source}, to: {to}, service: dicom-tls, operations: [C-ECHO], why: It must be.}}\n"
+            f"  - {{id: c{n}-{k}, from: {source}, to: {to}, service: dicom-tls, operations: [C-ECHO], why: It must.}}\n"
             for k, (source, to) in enumerate(
                 [
                     (f"z{(n + 2) % 6}", '"*"'),
