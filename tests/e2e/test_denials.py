@@ -10,12 +10,12 @@ import pytest
 from tests.e2e.conftest import RunningLab
 
 FORBIDDEN = (
-    ("vendor-1", "pacs", 11112),
-    ("mr-1", "ct-1", 11112),
+    ("vendor-1", "pacs", 2762),
+    ("mr-1", "ct-1", 2762),
     ("reading-1", "pacs-db", 5432),
     ("bastion", "ct-1", 22),  # closed until granted
     ("internet-1", "pacs-web", 443),
-    ("cloud-web", "vna", 11112),
+    ("cloud-web", "vna", 2762),
 )
 _CONNECT = (
     "import socket, sys\n"
@@ -56,7 +56,7 @@ def test_a_forbidden_connection_ends_in_the_firewall(
 
 def test_a_permitted_connection_of_the_same_kind_works(reference: RunningLab) -> None:
     assert _tries(reference, "vendor-1", "bastion", 22) == 0
-    assert _tries(reference, "mr-1", "pacs", 11112) == 0
+    assert _tries(reference, "mr-1", "pacs", 2762) == 0
 
 
 def _verify(lab: RunningLab, *argv: str) -> tuple[int, dict[str, Any]]:
@@ -78,14 +78,14 @@ def test_the_untouched_lab_verifies(reference: RunningLab) -> None:
 
 
 def test_an_accept_inserted_by_hand_is_named(reference: RunningLab) -> None:
-    addresses = "ip saddr 198.18.60.11 ip daddr 198.18.20.10 tcp dport 11112"
+    addresses = "ip saddr 198.18.60.11 ip daddr 198.18.20.10 tcp dport 2762"
     reference.nft("insert", "rule", "inet", "pacslab", "forward", *addresses.split(), "accept", "comment", '"by hand"')
     try:
         exit_code, run = _verify(reference, "--only", "reach")
         failed = [r for r in run["results"] if r["verdict"] == "FAIL"]
         assert exit_code == 1
         assert [(r["check"], r["source"], r["destination"], r["service"]) for r in failed] == [
-            ("REACH-02", "vendor-1", "pacs", "dicom"),
+            ("REACH-02", "vendor-1", "pacs", "dicom-tls"),
         ]
         console = reference("verify", "--only", "reach")
         assert console.exit_code == 1
@@ -97,7 +97,7 @@ def test_an_accept_inserted_by_hand_is_named(reference: RunningLab) -> None:
 
 
 def test_a_deleted_flow_is_named(reference: RunningLab) -> None:
-    element = "{ 198.18.10.10 . 198.18.20.10 . tcp . 11112 }"
+    element = "{ 198.18.10.10 . 198.18.20.10 . tcp . 2762 }"
     reference.nft("delete", "element", "inet", "pacslab", "flows", element)
     try:
         exit_code, run = _verify(reference, "--only", "reach")

@@ -16,7 +16,7 @@ from pacslab.engine.docker import Docker
 from tests.e2e.conftest import ROOT, RunningLab
 
 TABLE = ("inet", "pacslab")
-CT_TO_PACS = "{ 198.18.10.10 . 198.18.20.10 . tcp . 11112 }"
+CT_TO_PACS = "{ 198.18.10.10 . 198.18.20.10 . tcp . 2762 }"
 
 
 def _drift(lab: RunningLab) -> tuple[int, list[str]]:
@@ -64,17 +64,17 @@ SABOTAGE: dict[str, tuple[Command, str]] = {
     ),
     "delete rule": (
         lambda lab: ("delete", "rule", *TABLE, "forward", "handle", _handle(lab, "forward", "@flows")),
-        "blocks ct-1 -> pacs:11112 (dicom)",
+        "blocks ct-1 -> pacs:2762 (dicom-tls)",
     ),
     "add element": (
         lambda _: ("add", "element", *TABLE, "flows", "{ 198.18.60.11 . 198.18.20.12 . tcp . 5432 : accept }"),
         "opens vendor-1 -> pacs-db:5432 (postgres)",
     ),
-    "delete element": (lambda _: ("delete", "element", *TABLE, "flows", CT_TO_PACS), "blocks ct-1 -> pacs:11112"),
-    "flush chain": (lambda _: ("flush", "chain", *TABLE, "forward"), "blocks ct-1 -> pacs:11112 (dicom)"),
+    "delete element": (lambda _: ("delete", "element", *TABLE, "flows", CT_TO_PACS), "blocks ct-1 -> pacs:2762"),
+    "flush chain": (lambda _: ("flush", "chain", *TABLE, "forward"), "blocks ct-1 -> pacs:2762 (dicom-tls)"),
     "anti-spoofing element": (
         lambda _: ("delete", "element", *TABLE, "cables", '{ "us-1" . 198.18.10.12 }'),
-        "blocks us-1 -> pacs:11112 (dicom)",
+        "blocks us-1 -> pacs:2762 (dicom-tls)",
     ),
     "a second address on a cable": (
         lambda _: ("add", "element", *TABLE, "cables", '{ "us-1" . 198.18.10.10 }'),
@@ -139,7 +139,7 @@ def test_explain_of_the_running_lab_counts(reference: RunningLab) -> None:
     answer: dict[str, Any] = done.json()
     assert (done.exit_code, answer["allowed"], answer["conduit"]) == (0, True, "vendor-login")
     assert answer["legs"][-1]["packets"] >= 1
-    assert reference("explain", "vendor-1", "pacs:dicom", "--live").exit_code == 1
+    assert reference("explain", "vendor-1", "pacs:dicom-tls", "--live").exit_code == 1
 
 
 def test_a_change_is_watched_as_it_happens(reference: RunningLab) -> None:
@@ -150,7 +150,7 @@ def test_a_change_is_watched_as_it_happens(reference: RunningLab) -> None:
             reference.nft("delete", "element", *TABLE, "flows", CT_TO_PACS)
             assert watching.stdout is not None
             line = json.loads(watching.stdout.readline())
-            assert (line["event"], line["effect"]) == ("differs", "blocks ct-1 -> pacs:11112 (dicom)")
+            assert (line["event"], line["effect"]) == ("differs", "blocks ct-1 -> pacs:2762 (dicom-tls)")
             assert line["time"]
         finally:
             watching.terminate()

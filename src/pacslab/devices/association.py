@@ -105,11 +105,10 @@ class Wire(AssociationSocket):
         except OSError as error:
             self.ended = _tls_failure(error)
             raise
-        found = tls.names(secure.getpeercert())
-        if not found & {self._target.node, self._target.address}:
+        found = tls.identity(secure.getpeercert())
+        if not found.is_any_of(self._target.node, self._target.address):
             secure.close()
-            whose = ", ".join(sorted(found)) or "nobody"
-            self.ended = Outcome(False, Layer.TLS, "wrong name", f"certificate is {whose}'s, not {self._target.node}'s")
+            self.ended = Outcome(False, Layer.TLS, "wrong name", f"certificate is {found}'s, not {self._target.node}'s")
             raise ssl.SSLCertVerificationError(self.ended.detail)
         return secure
 

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacslab.model import codec
-from pacslab.model.device import DATA_DIR, DEVICE_FILE, REST_FILE, TLS_CA, TLS_CERTIFICATE, TLS_KEY, Device, Peer
+from pacslab.model.device import (
+    DATA_DIR,
+    DEVICE_FILE,
+    REST_FILE,
+    TLS_CA,
+    TLS_CERTIFICATE,
+    TLS_CRL,
+    TLS_KEY,
+    Device,
+    Peer,
+)
 from pacslab.model.dicom import Application
 
 SSHD_CONFIG = "/etc/pacslab/sshd_config"
@@ -26,6 +36,7 @@ class Home:
     certificate: Path
     key: Path
     ca: Path
+    crl: Path
     rest: Path
     sshd_config: Path
 
@@ -77,6 +88,7 @@ def read_home(environment: Mapping[str, str]) -> Home:
         certificate=tls / Path(TLS_CERTIFICATE).name,
         key=tls / Path(TLS_KEY).name,
         ca=tls / Path(TLS_CA).name,
+        crl=tls / Path(TLS_CRL).name,
         rest=Path(environment.get("PACSLAB_REST", REST_FILE)),
         sshd_config=Path(environment.get("PACSLAB_SSHD_CONFIG", SSHD_CONFIG)),
     )

@@ -64,11 +64,10 @@ def _refused(error: OSError) -> Outcome:
 
 
 def _wrong_name(writer: Any, target: Target) -> Outcome | None:
-    found = tls.names(writer.get_extra_info("peercert"))
-    if found & {target.node, target.address}:
+    found = tls.identity(writer.get_extra_info("peercert"))
+    if found.is_any_of(target.node, target.address):
         return None
-    whose = ", ".join(sorted(found)) or "nobody"
-    return Outcome(False, Layer.TLS, "wrong name", f"certificate is {whose}'s, not {target.node}'s")
+    return Outcome(False, Layer.TLS, "wrong name", f"certificate is {found}'s, not {target.node}'s")
 
 
 async def _exchange(reader: Any, writer: Any, text: str) -> Outcome:
@@ -142,11 +141,11 @@ class _Service:
             writer.close()
 
     def _peer(self, address: str, writer: Any) -> Peer | None:
-        found = tls.names(writer.get_extra_info("peercert")) if self._secure else frozenset()
+        found = tls.identity(writer.get_extra_info("peercert") if self._secure else None)
         entries = [peer for peer in self._home.device.peers if str(peer.address) == address]
         entries = [peer for peer in entries if peer.application in HL7_APPLICATIONS]
         if self._secure:
-            entries = [peer for peer in entries if found & {peer.node, address}]
+            entries = [peer for peer in entries if found.is_any_of(peer.node) and found.is_any_of(address)]
         return next((peer for peer in entries if peer.may_be_asked), next(iter(entries), None))
 
     def _answer(self, block: bytes, peer: Peer) -> str:

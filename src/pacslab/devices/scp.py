@@ -62,9 +62,9 @@ class Desk:
             self._reject(association, CALLING_AE_UNKNOWN, f"{who}: nobody we know by that AE title and address")
         elif called != self.home.device.ae_title:
             self._reject(association, CALLED_AE_UNKNOWN, f"{who}: called {called}, not {self.home.device.ae_title}")
-        elif self.secure and not _bound(association, callers):
+        elif self.secure and (wrong := _unbound(association, calling, address)):
             # FACTS 1.7: a certificate of the lab's CA alone would let every node use every AE title.
-            self._reject(association, CALLING_AE_UNKNOWN, f"{who}: its certificate is another node's")
+            self._reject(association, CALLING_AE_UNKNOWN, f"{who}: {wrong}")
         else:
             allowed = {operation for peer in callers for operation in peer.may_be_asked}
             association.acceptor.supported_contexts = [
@@ -80,10 +80,13 @@ class Desk:
         association.kill()  # waits until the rejection is out and the peer has closed
 
 
-def _bound(association: Any, callers: list[Peer]) -> bool:
+def _unbound(association: Any, calling: str, address: str) -> str:
+    """Why a caller's certificate is not that of this AE title at this address; empty: it is."""
     connection = association.dul.socket.socket
-    found = tls.names(connection.getpeercert()) if isinstance(connection, ssl.SSLSocket) else frozenset()
-    return bool(found & {name for peer in callers for name in (peer.node, str(peer.address))})
+    found = tls.identity(connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None)
+    if found.ae_title != calling:
+        return f"its certificate, of {found}, is for AE title {found.ae_title or 'none'}"
+    return "" if found.is_any_of(address) else f"its certificate is for {found}, not {address}"
 
 
 class Server(ThreadedAssociationServer):

@@ -7,11 +7,11 @@ import json
 import re
 import secrets
 
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from pacslab.engine import pki
+from pacslab.engine.certificates import Certificates
 from pacslab.engine.state import State
 from pacslab.model.plan import Container, File, Material, MaterialKind, Plan
 
@@ -23,7 +23,7 @@ class Vault:
 
     def __init__(self, state: State, plan: Plan) -> None:
         self._state = state
-        self._plan = plan
+        self._certificates = Certificates(state, plan)
         self._secrets: dict[str, str] = json.loads(state.read("secrets.json") or b"{}")
         self._dirty = False
 
@@ -48,11 +48,14 @@ class Vault:
                 login = f"{name.rpartition('/')[2]}:{self._secret(name)}"
                 return base64.b64encode(login.encode()).decode()
             case MaterialKind.CA_CERTIFICATE:
-                return self._ca()[0].decode()
+                return pki.pem(self._certificates.authority.certificate).decode()
+            case MaterialKind.CRL:
+                return pki.pem(self._certificates.revocations()).decode()
             case MaterialKind.CERTIFICATE:
-                return (self._certificate(name)[0] + self._ca()[0]).decode()
+                chain = (self._certificates.of(name).certificate, self._certificates.authority.certificate)
+                return "".join(pki.pem(certificate).decode() for certificate in chain)
             case MaterialKind.CERTIFICATE_KEY:
-                return self._certificate(name)[1].decode()
+                return pki.key_pem(self._certificates.of(name).key).decode()
             case MaterialKind.SSH_KEY:
                 return self._ssh(name).decode()
             case MaterialKind.SSH_PUBLIC_KEY:
@@ -72,34 +75,6 @@ class Vault:
             self._secrets[name] = secrets.token_urlsafe(24)
             self._dirty = True
         return self._secrets[name]
-
-    def _ca(self) -> tuple[bytes, bytes]:
-        """The CA's certificate and key, as PEM."""
-        kept = self._state.read("pki/ca.pem"), self._state.read("pki/ca.key")
-        if kept[0] and kept[1]:
-            return kept[0], kept[1]
-        key = pki.new_key()
-        pair = pki.certificate_pem(pki.ca_certificate(self._plan.lab, key)), pki.key_pem(key)
-        self._state.write("pki/ca.key", pair[1])
-        self._state.write("pki/ca.pem", pair[0], mode=0o644)
-        return pair
-
-    def _certificate(self, node: str) -> tuple[bytes, bytes]:
-        """A node's certificate and key, as PEM."""
-        kept = self._state.read(f"pki/{node}.pem"), self._state.read(f"pki/{node}.key")
-        if kept[0] and kept[1]:
-            return kept[0], kept[1]
-        ca_pem, ca_key_pem = self._ca()
-        ca_key = serialization.load_pem_private_key(ca_key_pem, None)
-        if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-            raise TypeError("the lab CA's key is not an elliptic-curve key")
-        key = pki.new_key()
-        ca = x509.load_pem_x509_certificate(ca_pem)
-        certificate = pki.node_certificate(self._plan.node(node), key, ca, ca_key)
-        pair = pki.certificate_pem(certificate), pki.key_pem(key)
-        self._state.write(f"pki/{node}.key", pair[1])
-        self._state.write(f"pki/{node}.pem", pair[0], mode=0o644)
-        return pair
 
     def _ssh(self, name: str) -> bytes:
         """An ed25519 key in OpenSSH's format."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pacslab.kinds import bastion, container, database, ehr, modality, orthanc, probe, ris, web_gateway, workstation
-from pacslab.kinds.kind import Kind, Parts, Seat, SettingSpec
+from pacslab.kinds.kind import CLEAR, Kind, Parts, Seat, SettingSpec
 
 KINDS: MappingProxyType[str, Kind] = MappingProxyType(
     {
@@ -25,4 +25,4 @@ KINDS: MappingProxyType[str, Kind] = MappingProxyType(
     },
 )
 
-__all__ = ["KINDS", "Kind", "Parts", "Seat", "SettingSpec"]
+__all__ = ["CLEAR", "KINDS", "Kind", "Parts", "Seat", "SettingSpec"]

@@ -18,6 +18,7 @@ ssl = on
 ssl_cert_file = '/etc/pacslab/tls/certificate.pem'
 ssl_key_file = '/etc/pacslab/tls/key.pem'
 ssl_ca_file = '/etc/pacslab/tls/ca.pem'
+ssl_crl_file = '/etc/pacslab/tls/crl.pem'
 ssl_min_protocol_version = 'TLSv1.2'
 # An archive that died holds its lock on the index until the server notices: seconds, not the kernel's two hours.
 tcp_keepalives_idle = 2
@@ -30,15 +31,16 @@ log_destination = 'stderr'
 
 # Applied again whenever it changes, so each statement says what shall be, not what shall be done.
 _INIT = """\
-SELECT 'CREATE ROLE {name}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}')\\gexec
-ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{secret}';
-SELECT 'CREATE DATABASE {name} OWNER {name}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}')\\gexec
+SELECT 'CREATE ROLE "{name}"' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}')\\gexec
+ALTER ROLE "{name}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{secret}';
+SELECT 'CREATE DATABASE "{name}" OWNER "{name}"'
+    WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}')\\gexec
 """
 
 
 def role(archive: str) -> str:
-    """The role, and the database, of an archive: its name in SQL's spelling."""
-    return archive.replace("-", "_")
+    """The role, and the database, of an archive: its own name, as its certificate must say it (pg_hba.conf)."""
+    return archive
 
 
 def _parts(seat: Seat) -> Parts:
@@ -56,7 +58,7 @@ def _parts(seat: Seat) -> Parts:
 
 def _hba(flow: Flow) -> str:
     name = role(flow.source)
-    return f"hostssl {name} {name} {flow.source_address}/32 scram-sha-256\n"
+    return f"hostssl {name} {name} {flow.source_address}/32 scram-sha-256 clientcert=verify-full\n"
 
 
 def _init(flow: Flow) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pacslab.kinds.device import device_files
-from pacslab.kinds.kind import Kind, Parts, Seat
-from pacslab.model.dicom import Application
-from pacslab.model.lab import Service
+from pacslab.kinds.kind import HL7_TLS, Kind, Parts, Seat
 
 
 def _parts(seat: Seat) -> Parts:
@@ -16,6 +14,6 @@ KIND = Kind(
     name="ehr",
     title="electronic health record",
     image="ris",
-    services=lambda _: (Service("hl7-tls", Application.HL7_TLS, 2576),),
+    services=lambda _: (HL7_TLS,),
     parts=_parts,
 )

@@ -6,13 +6,22 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from types import MappingProxyType
 from typing import Any
 
-from pacslab.model.dicom import DIMSE_APPLICATIONS, TLS_APPLICATIONS, Application, Operation
+from pacslab.model.device import TLS_CA, TLS_CERTIFICATE, TLS_CRL, TLS_KEY
+from pacslab.model.dicom import CERTIFICATE_APPLICATIONS, DIMSE_APPLICATIONS, Application, Operation
 from pacslab.model.lab import Node, Service
 from pacslab.model.plan import File, Flow, Material, MaterialKind
 
 MIB = 2**20
+
+DICOM_TLS = Service("dicom-tls", Application.DICOM_TLS, 2762)  # PS3.15 B.12
+HL7_TLS = Service("hl7-tls", Application.HL7_TLS, 2576)
+# What a zone file may ask for in place of each: machines too old for TLS.
+CLEAR: Mapping[str, Service] = MappingProxyType(
+    {DICOM_TLS.name: Service("dicom", Application.DICOM, 11112), HL7_TLS.name: Service("hl7", Application.HL7, 2575)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +99,9 @@ class Seat:
 
     @property
     def speaks_tls(self) -> bool:
-        """Whether any flow of this node, in or out, is of a TLS application."""
-        return any(flow.application in TLS_APPLICATIONS for flow in (*self.incoming, *self.outgoing))
+        """Whether this node listens or calls with something that shows a certificate."""
+        listens = any(service.application in CERTIFICATE_APPLICATIONS for service in self.node.services)
+        return listens or bool(self.reaches(*CERTIFICATE_APPLICATIONS))
 
     def address(self, name: str) -> IPv4Address:
         """The address of a node of the lab."""
@@ -161,12 +171,12 @@ def password(name: str) -> str:
 
 
 def tls_files(node: Node) -> tuple[File, ...]:
-    """A node's certificate, its key and the lab's CA, under `/etc/pacslab/tls/`."""
-    folder = "/etc/pacslab/tls"
+    """A node's certificate, its key, the lab's CA and what that has revoked, under `/etc/pacslab/tls/`."""
     return (
-        File(f"{folder}/ca.pem", Material(MaterialKind.CA_CERTIFICATE, "lab").token),
-        File(f"{folder}/certificate.pem", Material(MaterialKind.CERTIFICATE, node.name).token),
-        File(f"{folder}/key.pem", Material(MaterialKind.CERTIFICATE_KEY, node.name).token, 0o400),
+        File(TLS_CA, Material(MaterialKind.CA_CERTIFICATE, "lab").token),
+        File(TLS_CRL, Material(MaterialKind.CRL, "lab").token),
+        File(TLS_CERTIFICATE, Material(MaterialKind.CERTIFICATE, node.name).token),
+        File(TLS_KEY, Material(MaterialKind.CERTIFICATE_KEY, node.name).token, 0o400),
     )
 
 

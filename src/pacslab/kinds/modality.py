@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pacslab.kinds.device import device_files
-from pacslab.kinds.kind import MIB, Kind, Parts, Seat, SettingSpec
+from pacslab.kinds.kind import DICOM_TLS, MIB, Kind, Parts, Seat, SettingSpec
 from pacslab.kinds.ssh import server_files
 from pacslab.model.dicom import Application, Operation
 from pacslab.model.lab import Node, Service
@@ -12,7 +12,7 @@ from pacslab.model.plan import File
 
 def _services(node: Node) -> tuple[Service, ...]:
     console = (Service("ssh", Application.SSH, 22),) if node.setting("service_console") == ("true",) else ()
-    return (Service("dicom", Application.DICOM, 11112), *console)
+    return (DICOM_TLS, *console)
 
 
 def _parts(seat: Seat) -> Parts:

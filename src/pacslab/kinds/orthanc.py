@@ -7,9 +7,9 @@ from typing import Any
 
 from pacslab.kinds.database import role
 from pacslab.kinds.device import device
-from pacslab.kinds.kind import MIB, Kind, Parts, Seat, SettingSpec, json_file, password, port, tls_files
+from pacslab.kinds.kind import DICOM_TLS, MIB, Kind, Parts, Seat, SettingSpec, json_file, password, port, tls_files
 from pacslab.model import codec
-from pacslab.model.device import DEVICE_FILE
+from pacslab.model.device import DEVICE_FILE, TLS_CA, TLS_CERTIFICATE, TLS_CRL, TLS_KEY
 from pacslab.model.dicom import DIMSE_APPLICATIONS, Application, Operation
 from pacslab.model.lab import Node, Service
 from pacslab.model.plan import File, Material, MaterialKind
@@ -25,6 +25,25 @@ _AFTER_ITS_CABLE = (
     "until grep -qs up /sys/class/net/eth0/operstate; do sleep 0.05; done; exec Orthanc /etc/pacslab/orthanc.json",
 )
 
+# libpq(34.15): the plugin says `sslmode=require`; with a root certificate that verifies the server's as well.
+_DATABASE_TLS = (
+    ("PGSSLROOTCERT", TLS_CA),
+    ("PGSSLCRL", TLS_CRL),
+    ("PGSSLCERT", TLS_CERTIFICATE),
+    ("PGSSLKEY", TLS_KEY),
+)
+
+# PS3.15 B.12 (BCP 195): ephemeral keys and AES-GCM only. FACTS 1.2: what is not said leaves TLS 1.0 open.
+_TLS_1_2 = 4
+_CIPHERS = (
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+)
+
 # FACTS 1.5: every flag defaults to true, so every flag is written.
 _FLAGS = {
     "AllowEcho": Operation.C_ECHO,
@@ -38,7 +57,7 @@ _FLAGS = {
 
 
 def _services(node: Node) -> tuple[Service, ...]:
-    dicom = (Service("dicom", Application.DICOM, 11112),) if node.ae_title else ()
+    dicom = (DICOM_TLS,) if node.ae_title else ()
     return (*dicom, Service("http", Application.HTTP, 8042))
 
 
@@ -61,6 +80,7 @@ def _parts(seat: Seat) -> Parts:
             *(tls_files(seat.node) if seat.speaks_tls else ()),
         ),
         command=_AFTER_ITS_CABLE if seat.named("database") else (),
+        environment=_DATABASE_TLS if seat.named("database") else (),
         keeps_data=True,
         memory_bytes=1024 * MIB,
     )
@@ -69,7 +89,7 @@ def _parts(seat: Seat) -> Parts:
 def configuration(seat: Seat) -> dict[str, Any]:
     """Orthanc's configuration as strict as FACTS 1 says it must be written."""
     node = seat.node
-    dicom = node.service("dicom")
+    dicom = next((service for service in node.services if service.application in DIMSE_APPLICATIONS), None)
     gateways = sorted({flow.source for flow in seat.reached_by(Application.HTTP)})
     return {
         "Name": node.name,
@@ -95,7 +115,8 @@ def configuration(seat: Seat) -> dict[str, Any]:
         "StableAge": STABLE_AGE_S,
         "DicomServerEnabled": dicom is not None,
         "DicomAet": node.ae_title or "NONE",
-        "DicomPort": dicom.port if dicom else 11112,
+        "DicomPort": dicom.port if dicom else DICOM_TLS.port,
+        **_tls(seat, dicom),
         "DicomCheckCalledAet": True,
         "DicomCheckModalityHost": True,
         "StrictAetComparison": True,
@@ -113,6 +134,21 @@ def configuration(seat: Seat) -> dict[str, Any]:
     }
 
 
+def _tls(seat: Seat, dicom: Service | None) -> dict[str, Any]:
+    """How this archive answers and calls over TLS: both sides show a certificate of the lab's CA."""
+    if not seat.speaks_tls:
+        return {}
+    return {
+        "DicomTlsEnabled": dicom is not None and dicom.application is Application.DICOM_TLS,
+        "DicomTlsCertificate": TLS_CERTIFICATE,
+        "DicomTlsPrivateKey": TLS_KEY,
+        "DicomTlsTrustedCertificates": TLS_CA,
+        "DicomTlsRemoteCertificateRequired": True,
+        "DicomTlsMinimumProtocolVersion": _TLS_1_2,
+        "DicomTlsCiphersAccepted": list(_CIPHERS),
+    }
+
+
 def _speaks_dicom(seat: Seat, peer: Node) -> bool:
     flows = (*seat.incoming, *seat.outgoing)
     return any(f.application in DIMSE_APPLICATIONS and peer.name in {f.source, f.destination} for f in flows)
@@ -123,7 +159,8 @@ def _modality(seat: Seat, peer: Node) -> dict[str, Any]:
     return {
         "AET": peer.ae_title,
         "Host": str(peer.address),
-        "Port": port(peer, DIMSE_APPLICATIONS, 11112),
+        "Port": port(peer, DIMSE_APPLICATIONS, DICOM_TLS.port),
+        "UseDicomTls": any(service.application is Application.DICOM_TLS for service in peer.services),
         "Manufacturer": "Generic",
         **{flag: operation in asked for flag, operation in _FLAGS.items()},
         "AllowTranscoding": False,

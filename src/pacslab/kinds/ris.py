@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pacslab.kinds.device import device_files
-from pacslab.kinds.kind import Kind, Parts, Seat
-from pacslab.model.dicom import Application, Operation
-from pacslab.model.lab import Service
+from pacslab.kinds.kind import DICOM_TLS, HL7_TLS, Kind, Parts, Seat
+from pacslab.model.dicom import Operation
 
 
 def _parts(seat: Seat) -> Parts:
@@ -16,10 +15,7 @@ KIND = Kind(
     name="ris",
     title="radiology information system",
     image="ris",
-    services=lambda _: (
-        Service("hl7-tls", Application.HL7_TLS, 2576),
-        Service("dicom", Application.DICOM, 11112),
-    ),
+    services=lambda _: (HL7_TLS, DICOM_TLS),
     parts=_parts,
     needs_ae_title=True,
     attempts=frozenset({Operation.C_ECHO, Operation.C_FIND, Operation.C_STORE, Operation.C_MOVE}),

@@ -50,6 +50,7 @@ http {{
     ssl_certificate /etc/pacslab/tls/certificate.pem;
     ssl_certificate_key /etc/pacslab/tls/key.pem;
     ssl_client_certificate /etc/pacslab/tls/ca.pem;
+    ssl_crl /etc/pacslab/tls/crl.pem;
     ssl_verify_client on;
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384;

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pacslab.kinds.device import device_files
-from pacslab.kinds.kind import MIB, Kind, Parts, Seat
-from pacslab.model.dicom import Application, Operation
-from pacslab.model.lab import Service
+from pacslab.kinds.kind import DICOM_TLS, MIB, Kind, Parts, Seat
+from pacslab.model.dicom import Operation
 
 
 def _parts(seat: Seat) -> Parts:
@@ -16,7 +15,7 @@ KIND = Kind(
     name="workstation",
     title="reading workstation",
     image="workstation",
-    services=lambda _: (Service("dicom", Application.DICOM, 11112),),
+    services=lambda _: (DICOM_TLS,),
     parts=_parts,
     needs_ae_title=True,
     attempts=frozenset({Operation.C_ECHO, Operation.C_STORE, Operation.C_FIND, Operation.C_MOVE, Operation.C_GET}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-from pacslab.kinds import KINDS, Kind
+from pacslab.kinds import CLEAR, KINDS, Kind
 from pacslab.labfile.problems import Problems
 from pacslab.labfile.schema import NodeShape, ServiceShape
 from pacslab.labfile.source import Loc, Source
@@ -14,22 +14,30 @@ from pacslab.model.lab import Node, Service
 
 
 def services(problems: Problems, source: Source, shape: NodeShape, node: Node) -> tuple[Service, ...]:
-    """The services of a node's kind, on the ports that the zone file gives them, and those that it adds."""
+    """The services of a node's kind, on the ports that the zone file gives them, and those that it adds.
+
+    A service in clear text takes the place of the TLS service that its kind has.
+    """
     loc: Loc = ("nodes", node.name)
     kind = KINDS[node.kind]
     built_in = kind.services(node)
-    own = {service.name: service for service in built_in}
+    own = {service.name: service for service in built_in}  # by the built-in name, also of what stands in for it
+    templates = {service.name: (service.name, service) for service in built_in}
+    templates |= {CLEAR[name].name: (name, CLEAR[name]) for name in own if name in CLEAR}
+    declared = [entry.name for entry in shape.services]
     for index, entry in enumerate(shape.services):
         at: Loc = (*loc, "services", index)
-        if any(entry.name == other.name for other in shape.services[:index]):
+        if entry.name in declared[:index]:
             origin = source.origin((*at, "name"))
             problems.report("duplicate-service", f"service {entry.name!r} is declared twice", "merge them", origin)
-        old = next((service for service in built_in if service.name == entry.name), None)
-        wrong = _cannot_declare(kind, entry) if old is None else _cannot_move(kind, old, entry)
+        place, template = templates.get(entry.name, (entry.name, None))
+        wrong = _cannot_declare(kind, entry) if template is None else _cannot_be(kind, template, entry)
+        if place != entry.name and place in declared:
+            wrong = f"{entry.name!r} stands in for {place!r}, and both are declared", "leave one of them out"
         if wrong is not None:
             problems.report("wrong-service", *wrong, source.origin(at))
             continue
-        own[entry.name] = _declared(entry) if old is None else replace(old, port=entry.port[0])
+        own[place] = _declared(entry) if template is None else replace(template, port=entry.port[0])
     _ports_are_apart(problems, source, loc, tuple(own.values()))
     return tuple(own.values())
 
@@ -40,7 +48,7 @@ def _declared(entry: ServiceShape) -> Service:
     return Service(entry.name, application, first, protocol, None if first == last else last)
 
 
-def _cannot_move(kind: Kind, old: Service, entry: ServiceShape) -> tuple[str, str] | None:
+def _cannot_be(kind: Kind, old: Service, entry: ServiceShape) -> tuple[str, str] | None:
     """Why a kind's own service cannot be had like this, and what to write."""
     if entry.name in kind.fixed_ports:
         return f"{entry.name!r} of kind {kind.name!r} stays on port {old.port}", "leave it out of `services`"
@@ -48,10 +56,11 @@ def _cannot_move(kind: Kind, old: Service, entry: ServiceShape) -> tuple[str, st
         return f"{entry.name!r} listens on one port, not on a range", "write one port"
     if entry.application not in {None, old.application} or entry.protocol not in {None, old.protocol}:
         what = f"{old.application.value} over {old.protocol.value}"
-        return (
-            f"{entry.name!r} of kind {kind.name!r} is {what}",
-            "only its `port` can be another; give others a new name",
-        )
+        clear = CLEAR.get(old.name)
+        hint = "only its `port` can be another; give others a new name"
+        if clear is not None and entry.application is clear.application:
+            hint = f"a machine without TLS says `name: {clear.name}`"
+        return f"{entry.name!r} of kind {kind.name!r} is {what}", hint
     return None
 
 

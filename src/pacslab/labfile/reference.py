@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from pacslab.errors import Severity
-from pacslab.kinds import KINDS, Kind
+from pacslab.kinds import CLEAR, KINDS, Kind
 from pacslab.labfile.codes import CODES, Code
 from pacslab.labfile.schema import (
     ConduitShape,
@@ -23,7 +23,7 @@ from pacslab.labfile.schema import (
 )
 from pacslab.labfile.types import Words
 from pacslab.model.dicom import OPERATIONS
-from pacslab.model.lab import Node, Origin, Setting
+from pacslab.model.lab import Node, Origin, Service, Setting
 
 _LONGEST_LINE = 120
 
@@ -93,10 +93,15 @@ def _words(annotations: list[Any]) -> Any:
 def _kinds() -> str:
     lines = ["| kind | is | listens with | AE title |", "|---|---|---|---|"]
     for kind in KINDS.values():
-        listens = ", ".join(f"`{s.name}` {s.port}" for s in kind.services(_full(kind))) or "what `services` says"
+        listens = ", ".join(_listens(s) for s in kind.services(_full(kind))) or "what `services` says"
         title = "needed" if kind.needs_ae_title else "may have one" if kind.takes_ae_title else "none"
         lines.append(f"| `{kind.name}` | {kind.title} | {listens} | {title} |")
     return "\n".join(lines).replace("| what `services` says | none |", "| nothing | none |")
+
+
+def _listens(service: Service) -> str:
+    clear = CLEAR.get(service.name)
+    return f"`{service.name}` {service.port}" + (f" (or `{clear.name}` {clear.port})" if clear else "")
 
 
 def _full(kind: Kind) -> Node:

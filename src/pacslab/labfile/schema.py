@@ -88,7 +88,7 @@ class NodeShape(BaseModel):
     services: Annotated[
         list[ServiceShape],
         Words("list of services"),
-        Field(description="what it listens with beyond its kind, or a kind's service on another port"),
+        Field(description="what it listens with beyond its kind, a kind's service on another port, or without TLS"),
         Field(examples=["[{name: dicom, port: 104}]"]),
     ] = []
 
@@ -109,7 +109,7 @@ class ConduitShape(_Shape):
         Selectors,
         Field(description='nodes or series of this zone, or `"*"` for all of them', examples=["pacs"]),
     ]
-    service: Annotated[Text, Words("service"), Field(description="what it leads to", examples=["dicom"])]
+    service: Annotated[Text, Words("service"), Field(description="what it leads to", examples=["dicom-tls"])]
     operations: Annotated[
         list[Operation],
         Words("list of operations"),

@@ -15,6 +15,7 @@ DEVICE_FILE = "/etc/pacslab/device.json"
 TLS_CERTIFICATE = "/etc/pacslab/tls/certificate.pem"
 TLS_KEY = "/etc/pacslab/tls/key.pem"
 TLS_CA = "/etc/pacslab/tls/ca.pem"
+TLS_CRL = "/etc/pacslab/tls/crl.pem"
 REST_FILE = "/etc/pacslab/rest.json"  # the login of Orthanc's own REST: {"user": ..., "password": ...}
 DATA_DIR = "/var/lib/pacslab"
 

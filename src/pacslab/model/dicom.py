@@ -92,6 +92,8 @@ OPERATIONS: MappingProxyType[Application, tuple[Operation, ...]] = MappingProxyT
 CLEAR_TEXT = frozenset({Application.DICOM, Application.HTTP, Application.HL7})
 DIMSE_APPLICATIONS = frozenset({Application.DICOM, Application.DICOM_TLS})
 TLS_APPLICATIONS = frozenset({Application.DICOM_TLS, Application.HTTPS, Application.HL7_TLS})
+# Whoever listens or calls with one of these shows a certificate; PostgreSQL speaks TLS behind a greeting of its own.
+CERTIFICATE_APPLICATIONS = TLS_APPLICATIONS | {Application.POSTGRES}
 
 
 def is_uid(text: str) -> bool:

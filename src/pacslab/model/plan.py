@@ -23,6 +23,7 @@ class MaterialKind(StrEnum):
     CERTIFICATE = "certificate"  # PEM chain of the named node
     CERTIFICATE_KEY = "certificate-key"
     CA_CERTIFICATE = "ca-certificate"
+    CRL = "crl"  # which certificates the CA has taken back
     SSH_KEY = "ssh-key"  # OpenSSH private key
     SSH_PUBLIC_KEY = "ssh-public-key"
 

@@ -43,9 +43,9 @@ def test_services_are_named_and_other_ports_are_numbers(minimal: Plan) -> None:
     assert {result.service for result in results if result.destination == "vendor-1"} == {
         "22/tcp",
         "8042/tcp",
-        "11112/tcp",
+        "2762/tcp",
     }
-    assert "dicom" in {result.service for result in results if result.destination == "pacs"}
+    assert "dicom-tls" in {result.service for result in results if result.destination == "pacs"}
 
 
 def test_an_empty_report_proves_nothing(minimal: Plan) -> None:

@@ -268,5 +268,5 @@ def test_a_plan_says_what_verify_will_expect(capsys: Capture, apart: Path, monke
     assert run(["plan", "--json", "lab/reference.yaml"]) == Exit.DONE
     expected = json.loads(capsys.readouterr().out)["expectations"]
     assert (expected["total"], len(expected["allowed"])) == (1440, 20)
-    way = {"source": "ct-1", "destination": "pacs", "protocol": "tcp", "port": 11112, "conduit": "acquire"}
+    way = {"source": "ct-1", "destination": "pacs", "protocol": "tcp", "port": 2762, "conduit": "acquire"}
     assert way in expected["allowed"]

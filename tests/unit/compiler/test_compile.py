@@ -32,21 +32,21 @@ ADDRESSES = {
 FLOWS = """
 ehr ris 2576 order
 ris ehr 2576 result
-ct-1 ris 11112 worklist
-mr-1 ris 11112 worklist
-us-1 ris 11112 worklist
-ct-1 pacs 11112 acquire
-mr-1 pacs 11112 acquire
-us-1 pacs 11112 acquire
-pacs ct-1 11112 commit
-pacs mr-1 11112 commit
-pacs us-1 11112 commit
+ct-1 ris 2762 worklist
+mr-1 ris 2762 worklist
+us-1 ris 2762 worklist
+ct-1 pacs 2762 acquire
+mr-1 pacs 2762 acquire
+us-1 pacs 2762 acquire
+pacs ct-1 2762 commit
+pacs mr-1 2762 commit
+pacs us-1 2762 commit
 pacs pacs-db 5432 index
 pacs-web pacs 8042 web-backend
 reading-1 pacs-web 443 read-web
-reading-1 pacs 11112 read-dimse
-pacs reading-1 11112 deliver
-pacs vna 11112 archive
+reading-1 pacs 2762 read-dimse
+pacs reading-1 2762 deliver
+pacs vna 2762 archive
 vna cloud-web 443 offsite
 cloud-web cloud-store 8042 cloud-backend
 vendor-1 bastion 22 vendor-login
@@ -95,15 +95,15 @@ def test_a_service_that_the_loader_would_refuse_is_a_bug_here(minimal_lab: Lab) 
 
 def test_conduits_from_absent_zones_are_inert_in_the_minimal_lab(minimal: Plan, minimal_lab: Lab) -> None:
     assert [(f.source, f.destination, f.port, f.conduit) for f in minimal.flows] == [
-        ("pacs", "ct-1", 11112, "commit"),
-        ("ct-1", "pacs", 11112, "acquire"),
+        ("pacs", "ct-1", 2762, "commit"),
+        ("ct-1", "pacs", 2762, "acquire"),
     ]
     inert = {conduit.id for conduit in minimal_lab.conduits} - {flow.conduit for flow in minimal.flows}
     assert inert == {"vendor-service", "index", "web-backend", "read-web", "read-dimse", "vendor-login"}
 
 
 def test_every_port_of_the_lab_is_probed(reference: Plan) -> None:
-    assert [port for _, port in reference.ports] == [22, 443, 2576, 5432, 8042, 11112]
+    assert [port for _, port in reference.ports] == [22, 443, 2576, 2762, 5432, 8042]
 
 
 def test_expectations_are_every_ordered_pair_and_port(reference: Plan) -> None:

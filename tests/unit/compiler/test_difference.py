@@ -85,7 +85,7 @@ def test_a_conduit_split_in_two_is_no_difference_but_noted(edit: Edit) -> None:
     found = edit(
         "pacs-core",
         "  - id: acquire\n    from: modality\n    to: pacs\n",
-        "  - id: acquire-ct\n    from: modality/ct-1\n    to: pacs\n    service: dicom\n"
+        "  - id: acquire-ct\n    from: modality/ct-1\n    to: pacs\n    service: dicom-tls\n"
         "    operations: [N-ACTION-STGCMT, C-STORE, C-ECHO]\n    why: The CT stores its images.\n"
         "  - id: acquire\n    from: [modality/us-1, modality/mr-1]\n    to: pacs\n",
     )
@@ -173,7 +173,7 @@ def test_a_new_node_comes_with_what_it_opens(edit: Edit) -> None:
     (node,) = found.nodes
     assert (node.turn, node.name) == (Turn.ADDED, "xa-1")
     assert Attribute("address", "", "198.18.10.13") in node.attributes
-    assert _pairs(found, Access.OPENED) == ["pacs xa-1 11112/tcp", "xa-1 pacs 11112/tcp", "xa-1 ris 11112/tcp"]
+    assert _pairs(found, Access.OPENED) == ["pacs xa-1 2762/tcp", "xa-1 pacs 2762/tcp", "xa-1 ris 2762/tcp"]
     assert {change.reason for change in found.passages} == {"node xa-1 is new"}
     assert {change.after[0] for change in found.passages} == set(node.after)
     assert not node.before
@@ -239,8 +239,8 @@ def _with_port(plan: Plan, node: str, first: int, last: int | None) -> Plan:
 def test_a_service_on_another_port(reference: Plan) -> None:
     found = compare(reference, _with_port(reference, "ct-1", 104, None))
     assert _pairs(found, Access.OPENED) == ["pacs ct-1 104/tcp"]
-    assert _pairs(found, Access.CLOSED) == ["pacs ct-1 11112/tcp"]
-    assert found.passages[0].reason == "service dicom of ct-1 is at 104/tcp now, not 11112/tcp"
+    assert _pairs(found, Access.CLOSED) == ["pacs ct-1 2762/tcp"]
+    assert found.passages[0].reason == "service dicom-tls of ct-1 is at 104/tcp now, not 2762/tcp"
     (node,) = found.nodes
     assert [a.name for a in node.attributes] == ["services"]
 

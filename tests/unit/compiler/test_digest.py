@@ -118,7 +118,7 @@ def test_an_inert_conduit_does_not_count(minimal_lab: Lab, minimal: Plan) -> Non
 def test_a_widened_port_counts(reference_lab: Lab, reference: Plan) -> None:
     zone = reference_lab.zones[0]
     node = zone.nodes[0]
-    services = tuple(replace(s, port=104) if s.name == "dicom" else s for s in node.services)
+    services = tuple(replace(s, port=104) if s.name == "dicom-tls" else s for s in node.services)
     nodes = (replace(node, services=services), *zone.nodes[1:])
     assert compile_lab(_with(reference_lab, zone, replace(zone, nodes=nodes))).digest != reference.digest
 

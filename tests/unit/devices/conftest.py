@@ -8,21 +8,21 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pynetdicom.transport import AssociationSocket
 
 from pacslab.devices.association import Wire
 from pacslab.devices.command import main
+from pacslab.engine import pki
 from pacslab.model import codec
 from pacslab.model.device import Device, Listener, Observation, Peer, parse_observation
 from pacslab.model.dicom import Application, Operation
@@ -174,75 +174,43 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Worl
         yield World(tmp_path / "ct-1", scanner), serving
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Make TLS folders of nodes under one CA; another CA by another name."""
-    root = tmp_path_factory.mktemp("pki")
-    authorities: dict[str, tuple[x509.Certificate, ec.EllipticCurvePrivateKey]] = {}
+class Authorities:
+    """TLS folders of nodes under one CA, or another one by another name; all nodes live on the loopback."""
 
-    def make(node: str, ca: str = "lab") -> Path:
-        if ca not in authorities:
-            authorities[ca] = make_authority(ca)
-        folder = root / f"{ca}-{node}"
-        folder.mkdir(exist_ok=True)
-        write_leaf(folder, node, *authorities[ca])
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.made: dict[str, pki.Authority] = {}
+        self.lists: dict[str, x509.CertificateRevocationList] = {}
+
+    def __call__(
+        self, node: str, ca: str = "lab", *, ae_title: str | None = None, address: str = "127.0.0.1", **validity: Any
+    ) -> Path:
+        """Make a node's folder; `begins` and `days` say when its certificate is valid."""
+        authority = self.made.setdefault(ca, pki.new_authority(ca))
+        folder = Path(tempfile.mkdtemp(prefix=f"{ca}-{node}-", dir=self.root))
+        profile = pki.Profile(node, "loopback", IPv4Address(address), ae_title, listens=True, calls=True)
+        key = pki.new_key()
+        (folder / "key.pem").write_bytes(pki.key_pem(key))
+        (folder / "certificate.pem").write_bytes(pki.pem(authority.issue(profile, key, **validity)))
+        (folder / "ca.pem").write_bytes(pki.pem(authority.certificate))
+        self.lists.setdefault(ca, authority.revocations((), None))
+        self.publish(folder, ca)
         return folder
 
-    return make
+    def publish(self, folder: Path, ca: str = "lab") -> None:
+        """Bring the CA's latest list to a folder."""
+        fresh = folder / "crl.new"
+        fresh.write_bytes(pki.pem(self.lists[ca]))
+        fresh.replace(folder / "crl.pem")
+
+    def revoke(self, folder: Path, ca: str = "lab") -> None:
+        """Put the certificate of a folder on the CA's list."""
+        serial = x509.load_pem_x509_certificate((folder / "certificate.pem").read_bytes()).serial_number
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(dt.datetime.now(dt.UTC)).build()
+        before = self.lists[ca]
+        self.lists[ca] = self.made[ca].revocations((*before, entry), before)
 
 
-def name_of(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name_of(subject))
-        .issuer_name(name_of(issuer))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def usage(**allowed: bool) -> x509.KeyUsage:
-    names = (
-        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-        "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
-    )  # fmt: skip
-    return x509.KeyUsage(**{name: allowed.get(name, False) for name in names})
-
-
-def make_authority(name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        builder(name, name, key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage(key_cert_sign=True, crl_sign=True), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return certificate, key
-
-
-def write_leaf(folder: Path, node: str, ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    issuer = str(ca.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-    both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-    certificate = (
-        builder(node, issuer, key)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage(digital_signature=True), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(both), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(node)]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    form = serialization.PrivateFormat.PKCS8
-    pem = serialization.Encoding.PEM
-    (folder / "key.pem").write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
-    (folder / "ca.pem").write_bytes(ca.public_bytes(pem))
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Authorities:
+    return Authorities(tmp_path_factory.mktemp("pki"))

@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pacslab.devices.messages import Order, Patient, Sender
 from pacslab.model.device import Layer, Listener, Observation
 from pacslab.model.dicom import Application, Operation
 
-from .conftest import World, free_port, make_device, make_peer
+from .conftest import Authorities, World, free_port, make_device, make_peer
 
 WORKLIST = (Operation.C_ECHO, Operation.C_FIND_MWL, Operation.N_CREATE_MPPS, Operation.N_SET_MPPS)
 ORDERS = (Operation.ADT_A01, Operation.ADT_A08, Operation.ORM_O01)
@@ -247,7 +247,7 @@ def test_hl7_from_an_unknown_address_gets_no_answer(clinic: Clinic) -> None:
     assert clinic.ris.run("orders")[1].facts["count"] == 0
 
 
-def test_hl7_with_mutual_tls(tmp_path: Path, certificates: Callable[..., Path]) -> None:
+def test_hl7_with_mutual_tls(tmp_path: Path, certificates: Authorities) -> None:
     clinic = make_clinic(tmp_path, secure=True)
     clinic.ris.tls, clinic.ehr.tls = certificates("ris"), certificates("ehr")
     with clinic.ris.serving():
@@ -255,6 +255,14 @@ def test_hl7_with_mutual_tls(tmp_path: Path, certificates: Callable[..., Path]) 
         clinic.ehr.tls = certificates("guest-1")  # the lab's CA, another node
         _, refused = order(clinic)
         assert not refused.ok
+        clinic.ehr.tls = certificates("ehr", address="127.0.0.7")  # the node's name, and not its address
+        assert not order(clinic)[1].ok
+        clinic.ehr.tls = certificates("ehr")
+        certificates.revoke(clinic.ehr.tls)
+        certificates.publish(clinic.ris.tls)
+        _, refused = order(clinic)
+        assert not refused.ok
+        assert "certificate revoked" in clinic.ris.log.read_text().splitlines()[-1]
         clinic.ehr.tls = certificates("ehr", "foreign")
         _, refused = order(clinic)
         assert (refused.ok, refused.layer) == (False, Layer.TLS), refused

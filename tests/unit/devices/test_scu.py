@@ -1,6 +1,7 @@
 """C-ECHO and C-STORE, and which layer answered or refused: against our own SCP and against sockets that misbehave."""
 
 import contextlib
+import datetime as dt
 import hashlib
 import shutil
 import socket
@@ -19,7 +20,7 @@ from pacslab.devices import association
 from pacslab.model.device import Layer, Listener
 from pacslab.model.dicom import Application, Operation
 
-from .conftest import World, free_port, make_device, make_peer
+from .conftest import Authorities, World, free_port, make_device, make_peer
 
 Pair = tuple[World, World]
 
@@ -285,9 +286,7 @@ def test_association_limit_leaves_room_for_many_callers(pair: Pair) -> None:
 
 
 @pytest.fixture(scope="module")
-def secure(
-    tmp_path_factory: pytest.TempPathFactory, certificates: Callable[..., Path]
-) -> Iterator[tuple[World, World]]:
+def secure(tmp_path_factory: pytest.TempPathFactory, certificates: Authorities) -> Iterator[tuple[World, World]]:
     tmp_path = tmp_path_factory.mktemp("secure")
     port = free_port()
     tls = Application.DICOM_TLS
@@ -305,9 +304,9 @@ def secure(
             for node, ae in (("ct-1", "CT1"), ("us-1", "US1"))
         ),
     )
-    serving = World(tmp_path / "reading-1", workstation, certificates("reading-1"))
+    serving = World(tmp_path / "reading-1", workstation, certificates("reading-1", ae_title="READ1"))
     with serving.serving():
-        yield World(tmp_path / "ct-1", scanner, certificates("ct-1")), serving
+        yield World(tmp_path / "ct-1", scanner, certificates("ct-1", ae_title="CT1")), serving
 
 
 def test_mutual_tls(secure: Pair) -> None:
@@ -319,7 +318,7 @@ def test_a_certificate_is_bound_to_its_ae_title(secure: Pair) -> None:
     assert (seen.layer, seen.status) == (Layer.ASSOCIATION, "A-ASSOCIATE-RJ 1/1/3")
 
 
-def test_tls_refusals_are_told_from_dicom_ones(secure: Pair, certificates: Callable[..., Path]) -> None:
+def test_tls_refusals_are_told_from_dicom_ones(secure: Pair, certificates: Authorities) -> None:
     scanner, _ = secure
     stranger = World(scanner.folder.parent / "stranger", scanner.device, certificates("ct-1", "foreign"))
     code, seen = stranger.run("echo", "reading-1")
@@ -327,6 +326,90 @@ def test_tls_refusals_are_told_from_dicom_ones(secure: Pair, certificates: Calla
     _, seen = scanner.run("echo", "reading-1", "--application", "dicom")
     assert not seen.ok
     assert seen.layer in {Layer.TCP, Layer.ASSOCIATION}
+
+
+A_DAY = dt.timedelta(days=1)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        ({"ae_title": "US1"}, "its certificate, of 127.0.0.1, ct-1, is for AE title US1"),
+        ({}, "its certificate, of 127.0.0.1, ct-1, is for AE title none"),
+        ({"ae_title": "CT1", "address": "127.0.0.7"}, "its certificate is for 127.0.0.7, ct-1, not 127.0.0.1"),
+    ],
+)
+def test_ae_title_and_address_are_those_of_the_certificate(
+    secure: Pair, certificates: Authorities, who: dict[str, str], words: str
+) -> None:
+    scanner, workstation = secure
+    other = World(scanner.folder.parent / "other", scanner.device, certificates("ct-1", **who))
+    _, seen = other.run("echo", "reading-1")
+    assert (seen.layer, seen.status) == (Layer.ASSOCIATION, "A-ASSOCIATE-RJ 1/1/3")
+    assert workstation.log.read_text().endswith(f"association from CT1 at 127.0.0.1: {words}: A-ASSOCIATE-RJ 1/1/3\n")
+    assert scanner.run("echo", "reading-1")[1].ok
+
+
+@pytest.mark.parametrize(
+    ("begins", "cause"), [(-2 * A_DAY, "certificate has expired"), (A_DAY, "certificate is not yet valid")]
+)
+def test_a_certificate_out_of_its_time_is_refused(
+    secure: Pair, certificates: Authorities, begins: dt.timedelta, cause: str
+) -> None:
+    scanner, workstation = secure
+    folder = certificates("ct-1", ae_title="CT1", begins=_now() + begins, days=1)
+    other = World(scanner.folder.parent / "other", scanner.device, folder)
+    code, seen = other.run("echo", "reading-1")
+    assert (code, seen.layer) == (1, Layer.TLS), seen
+    assert cause in workstation.log.read_text().splitlines()[-1]
+    assert scanner.run("echo", "reading-1")[1].ok
+
+
+def test_a_revocation_counts_from_the_next_connection_on(secure: Pair, certificates: Authorities) -> None:
+    scanner, workstation = secure
+    assert workstation.tls
+    folders = [certificates("ct-1", ae_title="CT1") for _ in range(2)]
+    lost, also_lost = (World(scanner.folder.parent / "lost", scanner.device, folder) for folder in folders)
+    for world in (lost, also_lost):
+        assert world.run("echo", "reading-1")[1].ok
+        assert world.tls
+        certificates.revoke(world.tls)
+        certificates.publish(workstation.tls)
+        code, seen = world.run("echo", "reading-1")
+        assert (code, seen.layer, seen.status) == (1, Layer.TLS, "sslv3 alert certificate revoked"), seen
+        assert "certificate revoked" in workstation.log.read_text().splitlines()[-1]
+    assert scanner.run("echo", "reading-1")[1].ok
+
+
+def test_files_in_the_middle_of_being_replaced_are_not_used(secure: Pair, certificates: Authorities) -> None:
+    scanner, workstation = secure
+    assert workstation.tls
+    key = workstation.tls / "key.pem"
+    kept = key.read_bytes()
+    key.unlink()
+    assert scanner.run("echo", "reading-1")[1].ok
+    key.write_bytes((certificates("reading-1") / "key.pem").read_bytes())
+    assert scanner.run("echo", "reading-1")[1].ok
+    assert "going on with the certificate and revocation list read before" in workstation.log.read_text()
+    key.write_bytes(kept)
+    assert scanner.run("echo", "reading-1")[1].ok
+
+
+def test_a_caller_refuses_a_revoked_server(secure: Pair, certificates: Authorities) -> None:
+    scanner, workstation = secure
+    assert workstation.tls
+    folder = certificates("ct-1", ae_title="CT1")
+    before = certificates.lists["lab"]
+    certificates.revoke(workstation.tls)
+    certificates.publish(folder)
+    certificates.lists["lab"] = before
+    _, seen = World(scanner.folder.parent / "wary", scanner.device, folder).run("echo", "reading-1")
+    assert (seen.layer, seen.status) == (Layer.TLS, "certificate verify failed")
+    assert "certificate revoked" in seen.detail
 
 
 def test_a_server_with_another_nodes_certificate_is_refused(secure: Pair, world: Callable[..., World]) -> None:

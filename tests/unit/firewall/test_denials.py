@@ -14,15 +14,15 @@ def _ipv4(source: str, destination: str, protocol: int, transport: bytes, option
     return head + IPv4Address(source).packed + IPv4Address(destination).packed + options + transport
 
 
-SYN = struct.pack("!HHIIBBHHH", 40000, 11112, 1, 0, 0x50, 2, 0, 0, 0)
+SYN = struct.pack("!HHIIBBHHH", 40000, 2762, 1, 0, 0x50, 2, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
     ("packet", "expected"),
     [
-        (_ipv4("198.18.60.11", "198.18.20.10", 6, SYN), ("vendor-remote/vendor-1", "pacs-core/pacs", "dicom")),
-        (_ipv4("198.18.60.11", "198.18.20.10", 17, SYN), ("vendor-remote/vendor-1", "pacs-core/pacs", "11112/udp")),
-        (_ipv4("198.18.60.11", "8.8.8.8", 6, SYN, b"\x01" * 4), ("vendor-remote/vendor-1", "8.8.8.8", "11112/tcp")),
+        (_ipv4("198.18.60.11", "198.18.20.10", 6, SYN), ("vendor-remote/vendor-1", "pacs-core/pacs", "dicom-tls")),
+        (_ipv4("198.18.60.11", "198.18.20.10", 17, SYN), ("vendor-remote/vendor-1", "pacs-core/pacs", "2762/udp")),
+        (_ipv4("198.18.60.11", "8.8.8.8", 6, SYN, b"\x01" * 4), ("vendor-remote/vendor-1", "8.8.8.8", "2762/tcp")),
         (_ipv4("198.18.60.11", "198.18.20.10", 1, b"\x08"), ("vendor-remote/vendor-1", "pacs-core/pacs", "icmp")),
         (b"\x60" + bytes(5) + b"\x3a\xff" + IPv6Address("fe80::1").packed + IPv6Address("ff02::1").packed,
          ("fe80::1", "ff02::1", "icmpv6")),

@@ -27,7 +27,7 @@ def ask(plan: Plan, lab: Lab, source: str, destination: str, port: int, *, proto
 
 
 def test_allowed(reference: Plan, reference_lab: Lab) -> None:
-    found = ask(reference, reference_lab, "ct-1", "pacs", 11112)
+    found = ask(reference, reference_lab, "ct-1", "pacs", 2762)
     assert found.allowed
     assert (found.conduit, found.why) == ("acquire", "Scanners store their images and ask for storage commitment.")
     assert str(found.origin).startswith("zones/pacs-core.yaml:")
@@ -39,10 +39,10 @@ def test_allowed(reference: Plan, reference_lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("asked", "conduit", "differs"),
     [
-        (("vendor-1", "pacs", 11112), "acquire", "it is for ct-1, not vendor-1"),
+        (("vendor-1", "pacs", 2762), "acquire", "it is for ct-1, not vendor-1"),
         (("bastion", "ct-1", 22), "vendor-service", "it is closed until granted"),
-        (("ct-1", "pacs", 9999), "acquire", "it is for port 11112/tcp, not 9999"),
-        (("ct-1", "vna", 11112), "archive", "it is for pacs, not ct-1"),
+        (("ct-1", "pacs", 9999), "acquire", "it is for port 2762/tcp, not 9999"),
+        (("ct-1", "vna", 2762), "archive", "it is for pacs, not ct-1"),
         (("pacs-db", "pacs", 1), "index", "it goes the other way: only the other end may begin"),
     ],
 )
@@ -65,7 +65,7 @@ def test_counters_of_what_is_loaded(reference: Plan) -> None:
     for item in listed["nftables"]:
         if item.get("map", {}).get("name") == "flows":
             item["map"]["elem"][0][0]["elem"]["counter"] = {"packets": 7, "bytes": 420}
-    found = explain(read_back(listed), Policy.of(reference), Question("ct-1", "pacs", TCP, 11112))
+    found = explain(read_back(listed), Policy.of(reference), Question("ct-1", "pacs", TCP, 2762))
     assert found.legs[-1].packets == 7
 
 
@@ -80,11 +80,11 @@ def _run(
 
 def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
     lab = "lab/reference.yaml"
-    code, said = _run(capsys, monkeypatch, root, lab, "ct-1", "pacs-core/pacs:dicom")
+    code, said = _run(capsys, monkeypatch, root, lab, "ct-1", "pacs-core/pacs:dicom-tls")
     assert code == Exit.DONE
-    assert said.startswith("ALLOWED  ct-1 -> pacs:11112/tcp\n")
+    assert said.startswith("ALLOWED  ct-1 -> pacs:2762/tcp\n")
     assert "written at     zones/pacs-core.yaml:" in said
-    code, said = _run(capsys, monkeypatch, root, lab, "vendor-1", "pacs:11112", "--json")
+    code, said = _run(capsys, monkeypatch, root, lab, "vendor-1", "pacs:2762", "--json")
     assert code == Exit.NO
     answer = json.loads(said)
     assert (answer["schema_version"], answer["allowed"]) == (1, False)
@@ -98,7 +98,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
         (("ct-1", "pacs"), "'pacs' is not DST:SERVICE"),
         (("ct-1", "pacs:gopher"), "pacs has no service 'gopher'"),
         (("ct-1", "pacs:65536"), "pacs has no service '65536'"),
-        (("ct-1", "pacs:dicom", "--ipv6"), "ct-1 has no IPv6 address"),
+        (("ct-1", "pacs:dicom-tls", "--ipv6"), "ct-1 has no IPv6 address"),
     ],
 )
 def test_a_question_that_makes_no_sense(

@@ -55,7 +55,7 @@ def test_an_accept_inserted_by_hand(reference: Plan) -> None:
     rule = "ip saddr 198.18.60.11 ip daddr 198.18.20.10 tcp dport 2762 accept"
     proof = _proof(reference, f"insert rule {TABLE} forward {rule}")
     (leak,) = proof.of(Flaw.LEAK)
-    assert leak.effect == "opens vendor-1 -> pacs:2762"
+    assert leak.effect == "opens vendor-1 -> pacs:2762 (dicom-tls)"
     assert (leak.source, leak.destination) == ("vendor-1", "pacs")
     assert leak.witness is not None
     assert (leak.witness.interface, leak.witness.destination_port, leak.witness.state) == ("vendor-1", 2762, State.NEW)
@@ -94,9 +94,9 @@ def test_a_grant_is_the_policy_and_a_stranger_is_not(reference: Plan) -> None:
 
 
 def test_a_flow_taken_out(reference: Plan) -> None:
-    proof = _proof(reference, f"delete element {TABLE} flows {{ 198.18.10.10 . 198.18.20.10 . tcp . 11112 }}")
+    proof = _proof(reference, f"delete element {TABLE} flows {{ 198.18.10.10 . 198.18.20.10 . tcp . 2762 }}")
     (block,) = proof.differences
-    assert (block.flaw, block.effect) == (Flaw.BLOCK, "blocks ct-1 -> pacs:11112 (dicom)")
+    assert (block.flaw, block.effect) == (Flaw.BLOCK, "blocks ct-1 -> pacs:2762 (dicom-tls)")
     assert block.conduit == "acquire"
     assert str(block.origin).startswith("zones/pacs-core.yaml:")
     assert "deny_no_conduit" in block.rule
@@ -104,7 +104,7 @@ def test_a_flow_taken_out(reference: Plan) -> None:
 
 def test_an_anti_spoofing_element_taken_out_and_put_in(reference: Plan) -> None:
     gone = _proof(reference, f'delete element {TABLE} cables {{ "us-1" . 198.18.10.12 }}')
-    assert (Flaw.BLOCK, "blocks us-1 -> pacs:11112 (dicom)") in _effects(gone)
+    assert (Flaw.BLOCK, "blocks us-1 -> pacs:2762 (dicom-tls)") in _effects(gone)
     extra = _proof(reference, f'add element {TABLE} cables {{ "us-1" . 198.18.10.10 }}')
     assert (Flaw.SPOOF, "lets us-1 send as ct-1") in _effects(extra)
 
@@ -193,13 +193,13 @@ def test_ipv6_let_in_where_there_is_none(reference: Plan, handles: dict[str, int
 
 
 def test_a_label_of_another_conduit(reference: Plan) -> None:
-    key = "198.18.10.10 . 198.18.20.10 . tcp . 11112"
+    key = "198.18.10.10 . 198.18.20.10 . tcp . 2762"
     proof = _proof(
         reference,
         f"delete element {TABLE} flows {{ {key} }}",
         f'add element {TABLE} flows {{ {key} comment "commit" : accept }}',
     )
-    assert _effects(proof) == [(Flaw.LABEL, "counts ct-1 -> pacs:11112 for conduit 'commit', and it is 'acquire'")]
+    assert _effects(proof) == [(Flaw.LABEL, "counts ct-1 -> pacs:2762 for conduit 'commit', and it is 'acquire'")]
 
 
 def test_a_rule_that_can_never_match(reference: Plan) -> None:

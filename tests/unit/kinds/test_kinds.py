@@ -24,13 +24,13 @@ def test_a_kind_is_found_by_its_own_name(root: Path) -> None:
 
 def test_nobody_enters_the_database_but_the_archive_with_its_own_role(file: FileText) -> None:
     assert file("pacs-db", "/etc/pacslab/pg_hba.conf").splitlines() == [
-        "hostssl pacs pacs 198.18.20.10/32 scram-sha-256",
+        "hostssl pacs pacs 198.18.20.10/32 scram-sha-256 clientcert=verify-full",
         "host all all all reject",
     ]
     sql = file("pacs-db", "/etc/pacslab/init.sql")
-    assert set(re.findall(r"(?:CREATE|ALTER) ROLE (\w+)", sql)) == {"pacs"}
+    assert set(re.findall(r'(?:CREATE|ALTER) ROLE ("\w+")', sql)) == {'"pacs"'}
     assert re.findall(r"PASSWORD '(.*)';", sql) == ["{{pacslab:password:database/pacs}}"]
-    assert re.findall(r"CREATE DATABASE (\w+) OWNER (\w+)", sql) == [("pacs", "pacs")]
+    assert re.findall(r"CREATE DATABASE (\S+) OWNER ([^\s']+)", sql) == [('"pacs"', '"pacs"')]
     assert "NOSUPERUSER NOCREATEDB NOCREATEROLE" in sql
 
 

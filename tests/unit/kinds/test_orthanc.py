@@ -39,7 +39,7 @@ def configuration(archive: str, file: FileText) -> dict[str, Any]:
 def test_peers_are_exactly_the_dicom_peers_of_the_conduits(
     archive: str, configuration: dict[str, Any], permitted: Permitted
 ) -> None:
-    pairs = [{source, destination} for source, destination, service in permitted if service == "dicom"]
+    pairs = [{source, destination} for source, destination, service in permitted if service == "dicom-tls"]
     peers = {name for pair in pairs if archive in pair for name in pair - {archive}}
     assert set(configuration["DicomModalities"]) == peers
 
@@ -48,7 +48,7 @@ def test_every_flag_is_written_and_is_what_the_conduits_say(
     archive: str, configuration: dict[str, Any], permitted: Permitted
 ) -> None:
     for peer, entry in configuration["DicomModalities"].items():
-        allowed = permitted.get((peer, archive, "dicom"), set())
+        allowed = permitted.get((peer, archive, "dicom-tls"), set())
         assert {flag: entry[flag] for flag in FLAGS} == {flag: word in allowed for flag, word in FLAGS.items()}
         assert entry["AllowTranscoding"] is False
         assert {key for key in entry if key.startswith("Allow")} == {*FLAGS, "AllowTranscoding"}
@@ -58,7 +58,7 @@ def test_peers_have_their_own_address_and_ae_title(configuration: dict[str, Any]
     entries = configuration["DicomModalities"]
     for peer, entry in entries.items():
         node = reference.node(peer)
-        assert (entry["AET"], entry["Host"], entry["Port"]) == (node.ae_title, str(node.address), 11112)
+        assert (entry["AET"], entry["Host"], entry["Port"]) == (node.ae_title, str(node.address), 2762)
     titles = [entry["AET"].casefold() for entry in entries.values()]
     assert len(titles) == len(set(titles))  # FACTS 1.4
 

@@ -13,10 +13,10 @@ from pacslab.model import codec
 from pacslab.model.device import DEVICE_FILE, Device
 from pacslab.model.plan import Plan
 
-PORTS = {"dicom": 104, "https": 8443, "postgres": 6432, "ssh": 2222, "hl7-tls": 6661}
+PORTS = {"dicom-tls": 104, "https": 8443, "postgres": 6432, "ssh": 2222, "hl7-tls": 6661}
 SERVICES = {  # node -> service that it has elsewhere
-    "zones/modality.yaml": [("ct-1", "dicom"), ("ct-1", "ssh")],
-    "zones/pacs-core.yaml": [("pacs", "dicom"), ("pacs-web", "https"), ("pacs-db", "postgres")],
+    "zones/modality.yaml": [("ct-1", "dicom-tls"), ("ct-1", "ssh")],
+    "zones/pacs-core.yaml": [("pacs", "dicom-tls"), ("pacs-web", "https"), ("pacs-db", "postgres")],
     "zones/clinical.yaml": [("ris", "hl7-tls")],
     "zones/vendor-remote.yaml": [("bastion", "ssh")],
 }
@@ -48,18 +48,18 @@ def text(moved: Plan) -> FileText:
 
 def test_flows_and_rules_follow(moved: Plan) -> None:
     ports = {(f.source, f.destination, f.service): f.port for f in moved.flows}
-    assert ports["mr-1", "pacs", "dicom"] == ports["pacs", "ct-1", "dicom"] == 104
-    assert ports["pacs", "mr-1", "dicom"] == 11112
+    assert ports["mr-1", "pacs", "dicom-tls"] == ports["pacs", "ct-1", "dicom-tls"] == 104
+    assert ports["pacs", "mr-1", "dicom-tls"] == 2762
     assert ports["bastion", "ct-1", "ssh"] == 2222
     assert "198.18.10.11 . 198.18.20.10 . tcp . 104" in moved.ruleset
-    assert "198.18.10.11 . 198.18.20.10 . tcp . 11112" not in moved.ruleset
+    assert "198.18.10.11 . 198.18.20.10 . tcp . 2762" not in moved.ruleset
 
 
 def test_devices_listen_and_call_there(text: FileText) -> None:
     ct, mr = (codec.loads(Device, text(node, DEVICE_FILE)) for node in ("ct-1", "mr-1"))
     assert [listener.port for listener in ct.listeners] == [104]
-    assert [listener.port for listener in mr.listeners] == [11112]
-    assert {peer.node: peer.port for peer in mr.peers} == {"pacs": 104, "ris": 11112}
+    assert [listener.port for listener in mr.listeners] == [2762]
+    assert {peer.node: peer.port for peer in mr.peers} == {"pacs": 104, "ris": 2762}
     ehr = codec.loads(Device, text("ehr", DEVICE_FILE))
     assert {peer.node: peer.port for peer in ehr.peers} == {"ris": 6661}
 
@@ -69,10 +69,10 @@ def test_orthanc_listens_and_calls_there(text: FileText) -> None:
     assert pacs["DicomPort"] == 104
     assert {name: peer["Port"] for name, peer in pacs["DicomModalities"].items()} == {
         "ct-1": 104,
-        "mr-1": 11112,
-        "us-1": 11112,
-        "vna": 11112,
-        "reading-1": 11112,
+        "mr-1": 2762,
+        "us-1": 2762,
+        "vna": 2762,
+        "reading-1": 2762,
     }
     assert pacs["PostgreSQL"]["Port"] == 6432
     assert "\nport = 6432\n" in text("pacs-db", "/etc/pacslab/postgresql.conf")

@@ -19,9 +19,9 @@ nodes:
   mr: {kind: modality, modality: MR, count: 4, ae_title: "MR{n}", title: "MR number {n}"}
   us-1: {kind: modality, modality: US, ae_title: US1}
 accepts:
-  - {id: all, from: scanners/us-1, to: mr, service: dicom, operations: [C-ECHO], why: One asks them all.}
-  - {id: one, from: scanners/mr-3, to: us-1, service: dicom, operations: [C-ECHO], why: One asks back.}
-  - {id: many, from: scanners/mr, to: ct-1, service: dicom, operations: [C-ECHO], why: All of them ask.}
+  - {id: all, from: scanners/us-1, to: mr, service: dicom-tls, operations: [C-ECHO], why: One asks them all.}
+  - {id: one, from: scanners/mr-3, to: us-1, service: dicom-tls, operations: [C-ECHO], why: One asks back.}
+  - {id: many, from: scanners/mr, to: ct-1, service: dicom-tls, operations: [C-ECHO], why: All of them ask.}
 """
 Written = Callable[..., Loaded]
 Refused = Callable[..., list[tuple[str, str, str]]]

@@ -18,8 +18,8 @@ nodes:
   mr-1: {kind: modality, modality: MR, ae_title: MR1, address: 198.18.10.200, service_console: true}
   us-1: {kind: modality, modality: US, ae_title: US1}
 accepts:
-  - {id: echo, from: scanners, to: "*", service: dicom, operations: [C-ECHO, C-ECHO], why: They ping each other.}
-  - {id: gone, from: [elsewhere, elsewhere/pacs], to: ct-1, service: dicom, operations: [C-ECHO], why: Never in here.}
+  - {id: echo, from: scanners, to: "*", service: dicom-tls, operations: [C-ECHO, C-ECHO], why: They ping each other.}
+  - {id: gone, from: [elsewhere, elsewhere/pacs], to: ct-1, service: dicom-tls, operations: [C-ECHO], why: Never here.}
   - {id: later, from: scanners/us-1, to: mr-1, service: ssh, granted: true, until: 2027-06-30, why: When granted only.}
 """
 Write = Callable[[str], Path]
@@ -84,8 +84,8 @@ def test_every_object_knows_where_it_was_written(write: Write) -> None:
 
 def test_services_follow_from_the_kind_and_its_settings(write: Write) -> None:
     ct, mr, _ = load(write("[zone.yaml]")).lab.nodes
-    assert [service.name for service in ct.services] == ["dicom"]
-    assert [service.name for service in mr.services] == ["dicom", "ssh"]
+    assert [service.name for service in ct.services] == ["dicom-tls"]
+    assert [service.name for service in mr.services] == ["dicom-tls", "ssh"]
 
 
 def test_posture_is_segmented_unless_written(write: Write) -> None:

@@ -90,7 +90,7 @@ def _console_from(zone: str) -> tuple[tuple[str, str, str], ...]:
         (
             "scanners.yaml",
             "    from: readers/helpdesk\n    to: ct-1\n    service: ssh\n",
-            f"    from: {zone}\n    to: mr\n    service: dicom\n    operations: [C-ECHO]\n",
+            f"    from: {zone}\n    to: mr\n    service: dicom-tls\n    operations: [C-ECHO]\n",
         ),
         (
             "scanners.yaml",

@@ -34,7 +34,7 @@ def _large(folder: Path) -> Chart:
         names = [f"n{n}-{i}" for i in range(10)]
         nodes = "".join(f"  {name}: {{kind: workstation, ae_title: {name.upper()}}}\n" for name in names)
         conduits = "".join(
-            f"  - {{id: c{n}-{k}, from: {source}, to: {to}, service: dicom, operations: [C-ECHO], why: It must be.}}\n"
+            f"  - {{id: c{n}-{k}, from: {source}, to: {to}, service: dicom-tls, operations: [C-ECHO], why: It must.}}\n"
             for k, (source, to) in enumerate(
                 [
                     (f"z{(n + 2) % 6}", '"*"'),
@@ -83,14 +83,14 @@ def test_a_zone_of_one_node_is_that_node(minimal_lab: Lab, minimal: Plan) -> Non
 
 def test_nodes_that_listen_differently_are_drawn_apart(reference_lab: Lab) -> None:
     first = reference_lab.zones[0]
-    moved = replace(first.nodes[0], services=(Service("dicom", Application.DICOM_TLS, 2762),))
+    moved = replace(first.nodes[0], services=(Service("dicom-tls", Application.DICOM, 104),))
     lab = replace(reference_lab, zones=(replace(first, nodes=(moved, *first.nodes[1:])), *reference_lab.zones[1:]))
     lab = replace(lab, zones=(replace(lab.zones[0], conduits=first.conduits[:1]), *lab.zones[1:]))
     entrances = _line(chart(lab, compile_lab(lab)), "commit").entrances
     assert [(str(e.end), str(e), e.protection) for e in entrances] == [
-        ("ct-1", "dicom: dicom-tls 2762/tcp", Protection.TLS),
-        ("mr-1", "dicom 11112/tcp", Protection.CLEAR),
-        ("us-1", "dicom 11112/tcp", Protection.CLEAR),
+        ("ct-1", "dicom-tls: dicom 104/tcp", Protection.CLEAR),
+        ("mr-1", "dicom-tls 2762/tcp", Protection.TLS),
+        ("us-1", "dicom-tls 2762/tcp", Protection.TLS),
     ]
 
 
@@ -98,7 +98,8 @@ def test_protection_is_said_for_each_application(drawn: Chart) -> None:
     said = {line.conduit: line.entrances[0].protection for line in drawn.lines}
     assert said["order"] is Protection.TLS
     assert said["vendor-login"] is Protection.OWN
-    assert said["acquire"] is Protection.CLEAR
+    assert said["acquire"] is Protection.TLS
+    assert said["web-backend"] is Protection.CLEAR
 
 
 def test_sources_that_may_not_open_every_destination_have_lines_of_their_own(
@@ -231,7 +232,7 @@ def test_inside_a_zone_a_flowchart_and_a_graph_draw_node_to_node(drawn: Chart) -
 
 def test_a_graph_ends_at_clusters(drawn: Chart) -> None:
     text = map_dot.render(drawn)
-    assert '"pacs" -> "mr-1" [label="commit\\ndicom 11112/tcp, clear text"' in text
+    assert '"pacs" -> "mr-1" [label="commit\\ndicom-tls 2762/tcp, TLS"' in text
     assert 'lhead="cluster_modality"' in text
     assert sum(" -> " in line for line in text.splitlines()) == len(drawn.lines)
 

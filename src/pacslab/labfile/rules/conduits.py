@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pacslab.errors import Diagnostic
-from pacslab.kinds import KINDS
+from pacslab.kinds import CLEAR, KINDS
 from pacslab.labfile.rules.world import World, distinct, problem, warning
 from pacslab.labfile.source import did_you_mean
 from pacslab.model.dicom import DIMSE_APPLICATIONS, OPERATIONS, Application
@@ -89,7 +89,8 @@ def services_are_reached(world: World) -> Iterator[Diagnostic]:
     reached = {(path, conduit.service) for conduit in world.lab.conduits for path in conduit.destinations}
     taking_part = {path for conduit in world.lab.conduits for path in (*conduit.sources, *conduit.destinations)}
     for node in distinct(world.lab.nodes):
-        always = {service.name for service in KINDS[node.kind].services(replace(node, settings=()))}
+        built_in = {service.name for service in KINDS[node.kind].services(replace(node, settings=()))}
+        always = built_in | {CLEAR[name].name for name in built_in if name in CLEAR}
         for service in node.services:
             idle = service.name not in always or node.path not in taking_part
             if idle and (node.path, service.name) not in reached:
