@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pacslab import __version__
-from pacslab.checks import proof, reach
+from pacslab.checks import listeners, proof, reach
 from pacslab.checks.operations import Operations
 from pacslab.engine import drift
 from pacslab.engine.docker import Docker
@@ -74,6 +74,9 @@ def _suite(docker: Docker, plan: Plan, suite: str, run: Run, progress: Progress)
     if suite == "reach":
         report = reach.sweep(Fabric(docker, plan.fabric.name), plan, docker.list(lab=plan.lab), progress)
         return _add(replace(run, accounting=reach.accounting(report)), reach.judge(plan, report))
+    if suite == "listeners":
+        seen = listeners.look(Fabric(docker, plan.fabric.name), plan, docker.list(lab=plan.lab), progress)
+        return _add(run, listeners.judge(plan, seen))
     if suite == "dicom":
         return _add(run, Operations(docker, plan, progress).run())
     if suite == "proof":
