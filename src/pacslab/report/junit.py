@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 from pacslab.model.verdict import Check, Run, Verdict
 from pacslab.report.cases import Case, cases, lines, link, unfinished
@@ -18,7 +18,7 @@ _RUN = "run"
 
 def render(run: Run, seats: Seats, catalogue: Iterable[Check]) -> str:
     """Write a run: a suite for each of pacslab's, INCONCLUSIVE as error, and an error if the run did not finish."""
-    root = Xml.Element("testsuites", {"name": f"pacslab verify {_clean(run.lab)}"})
+    root = ET.Element("testsuites", {"name": f"pacslab verify {_clean(run.lab)}"})
     for suite, found in cases(run, seats, catalogue).items():
         root.append(_suite(run, suite, found))
     if why := unfinished(run):
@@ -26,11 +26,11 @@ def render(run: Run, seats: Seats, catalogue: Iterable[Check]) -> str:
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     root.set("time", _seconds(run))
-    Xml.indent(root, " ")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{Xml.tostring(root, encoding="unicode")}\n'
+    ET.indent(root, " ")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _suite(run: Run, name: str, found: tuple[Case, ...]) -> Xml.Element:
+def _suite(run: Run, name: str, found: tuple[Case, ...]) -> ET.Element:
     suite = _empty_suite(run, name)
     for case in found:
         suite.append(_case(run, case))
@@ -39,12 +39,12 @@ def _suite(run: Run, name: str, found: tuple[Case, ...]) -> Xml.Element:
     return suite
 
 
-def _empty_suite(run: Run, name: str) -> Xml.Element:
+def _empty_suite(run: Run, name: str) -> ET.Element:
     started = run.started.strftime("%Y-%m-%dT%H:%M:%S")  # UTC; the schema knows no zones of time
-    suite = Xml.Element("testsuite", {"name": name, "timestamp": started, "hostname": _clean(run.lab)})
-    properties = Xml.SubElement(suite, "properties")
+    suite = ET.Element("testsuite", {"name": name, "timestamp": started, "hostname": _clean(run.lab)})
+    properties = ET.SubElement(suite, "properties")
     for key, value in _properties(run):
-        Xml.SubElement(properties, "property", {"name": key, "value": _clean(value)})
+        ET.SubElement(properties, "property", {"name": key, "value": _clean(value)})
     return suite
 
 
@@ -60,30 +60,30 @@ def _properties(run: Run) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _case(run: Run, case: Case) -> Xml.Element:
+def _case(run: Run, case: Case) -> ET.Element:
     name = {"classname": f"{run.lab}.{case.check.suite}.{case.check.id}", "name": case.name}
-    element = Xml.Element("testcase", {key: _clean(value) for key, value in name.items()})
+    element = ET.Element("testcase", {key: _clean(value) for key, value in name.items()})
     first = case.results[0]
     if case.verdict is Verdict.PASS:
         if len(case.results) > 1:
-            Xml.SubElement(element, "system-out").text = f"{len(case.results)} results, all PASS"
+            ET.SubElement(element, "system-out").text = f"{len(case.results)} results, all PASS"
         return element
     message = first.observed if case.verdict is Verdict.FAIL else first.reason or first.observed
-    what = Xml.SubElement(element, _ELEMENT[case.verdict], {"type": case.check.id, "message": _clean(message)})
+    what = ET.SubElement(element, _ELEMENT[case.verdict], {"type": case.check.id, "message": _clean(message)})
     said = [f"{word}: {text}" for word, text in (*lines(first, case.check), ("see", link(case.check.id)))]
     what.text = _clean("\n".join(said))
     return element
 
 
-def _died(run: Run, why: str) -> Xml.Element:
+def _died(run: Run, why: str) -> ET.Element:
     suite = _empty_suite(run, _RUN)
-    case = Xml.SubElement(suite, "testcase", {"classname": _clean(f"{run.lab}.{_RUN}"), "name": "the run finished"})
-    Xml.SubElement(case, "error", {"type": "unfinished", "message": _clean(why)}).text = _clean(why)
+    case = ET.SubElement(suite, "testcase", {"classname": _clean(f"{run.lab}.{_RUN}"), "name": "the run finished"})
+    ET.SubElement(case, "error", {"type": "unfinished", "message": _clean(why)}).text = _clean(why)
     _count(suite, 1, 0, 1, 0)
     return suite
 
 
-def _count(suite: Xml.Element, tests: int, failures: int, errors: int, skipped: int) -> None:
+def _count(suite: ET.Element, tests: int, failures: int, errors: int, skipped: int) -> None:
     for name, count in (("tests", tests), ("failures", failures), ("errors", errors), ("skipped", skipped)):
         suite.set(name, str(count))
 
