@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def pages() -> dict[str, str]:
         "diagnostics.md": _diagnostics(),
         **{f"{kind.value}.schema.json": _schema(json_schema(kind)) for kind in FileKind},
         "verify.schema.json": _schema(schema()),
-        "reports.md": reports_page((REFERENCE / "reports.md").read_text(encoding="utf-8")),
+        "reports.md": _reports((REFERENCE / "reports.md").read_text(encoding="utf-8")),
     }
 
 
@@ -119,6 +120,25 @@ warnings are for the people who review the policy. `--json` and `--sarif` say th
 A lab is read in stages: the lab file, its zone files, the names in them, and the policy as a whole. All problems of
 the first stage that fails are said at once, in the order of their places.
 """
+
+
+def _reports(page: str) -> str:
+    """The examples are the golden files that the tests compare with what is written."""
+    return _EXAMPLE.sub(lambda found: f"{found[1]}\n{_example(found[2])}", page)
+
+
+_EXAMPLE = re.compile(r"(<!-- example: (\S+) -->)\n(?:\n```.*?\n```\n)?", re.DOTALL)
+_GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
+
+
+def _example(name: str) -> str:
+    text = (_GOLDEN / name).read_text(encoding="utf-8")
+    if name.endswith(".json"):
+        document = json.loads(text)
+        document["results"] = document["results"][:1]
+        document["checks"] = document["checks"][:1]
+        text = json.dumps(document, indent=1, ensure_ascii=False)
+    return f"\n```{ {'json': 'json', 'xml': 'xml'}.get(name.rpartition('.')[2], '') }\n{text.strip()}\n```\n"
 
 
 def _schema(document: dict[str, Any]) -> str:
