@@ -138,7 +138,7 @@
       row.append(name);
       columns.forEach((to) => row.append(nodeCell(cells.get(JSON.stringify([from, to])), from, to)));
     });
-    nodes.replaceChildren(element("h3", `${source} → ${destination}`), table);
+    nodes.replaceChildren(table);
   };
 
   const nodeCell = (found, from, to) => {
