@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from pacslab.checks.catalogue import CATALOGUE
+from pacslab.checks.catalogue import CATALOGUE, SUITES
 from pacslab.cli.app import app
 from pacslab.errors import Exit
 from pacslab.labfile.editors import FileKind, json_schema
 from pacslab.labfile.reference import diagnostics, fill
+from pacslab.model.verdict import Check
+from pacslab.report.schema import schema
 
 REFERENCE = Path(__file__).parent / "reference"
 WRITTEN_BY = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"
@@ -34,7 +38,9 @@ def pages() -> dict[str, str]:
         "checks.md": _checks(),
         "zone-files.md": fill(zone_files),
         "diagnostics.md": _diagnostics(),
-        **{f"{kind.value}.schema.json": _schema(kind) for kind in FileKind},
+        **{f"{kind.value}.schema.json": _schema(json_schema(kind)) for kind in FileKind},
+        "verify.schema.json": _schema(schema()),
+        "reports.md": _reports((REFERENCE / "reports.md").read_text(encoding="utf-8")),
     }
 
 
@@ -86,10 +92,21 @@ def _help(words: tuple[str, ...]) -> str:
 
 
 def _checks() -> str:
-    lines = [WRITTEN_BY, "# Checks\n", "Ids are stable and never used again for another check.\n"]
-    lines += ["| id | suite | requirement | references |", "|---|---|---|---|"]
-    lines += [f"| {c.id} | {c.suite} | {c.requirement} | {'; '.join(c.references)} |" for c in CATALOGUE]
-    return "\n".join([*lines, ""])
+    parts = [WRITTEN_BY, "# Checks\n", _OF_CHECKS]
+    for suite in SUITES:
+        found = [check for check in CATALOGUE if check.suite == suite]
+        parts += [f"## Suite `{suite}`\n", *(_check(check) for check in found)]
+    return "\n".join(parts)
+
+
+_OF_CHECKS = """\
+What `pacslab verify` checks, by suite; `pacslab checks` prints the same, `pacslab checks REACH-01` one of them. Ids are
+stable and never used again for another check. [Reports](reports.md) name them, and lead here.
+"""
+
+
+def _check(check: Check) -> str:
+    return f"### {check.id}\n\n{check.requirement}\n\nAnswers to {', '.join(check.references)}.\n"
 
 
 def _diagnostics() -> str:
@@ -105,8 +122,27 @@ the first stage that fails are said at once, in the order of their places.
 """
 
 
-def _schema(kind: FileKind) -> str:
-    return json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
+def _reports(page: str) -> str:
+    """The examples are the golden files that the tests compare with what is written."""
+    return _EXAMPLE.sub(lambda found: f"{found[1]}\n{_example(found[2])}", page)
+
+
+_EXAMPLE = re.compile(r"(<!-- example: (\S+) -->)\n(?:\n```.*?\n```\n)?", re.DOTALL)
+_GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
+
+
+def _example(name: str) -> str:
+    text = (_GOLDEN / name).read_text(encoding="utf-8")
+    if name.endswith(".json"):
+        document = json.loads(text)
+        document["results"] = document["results"][:1]
+        document["checks"] = document["checks"][:1]
+        text = json.dumps(document, indent=1, ensure_ascii=False)
+    return f"\n```{ {'json': 'json', 'xml': 'xml'}.get(name.rpartition('.')[2], '') }\n{text.strip()}\n```\n"
+
+
+def _schema(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -73,8 +73,7 @@ def _results(check: Check, proof: Proof) -> list[Result]:
 
 
 def _failed(check: Check, difference: Difference) -> Result:
-    evidence = [f"packet {difference.witness}"] if difference.witness else []
-    evidence += [f"decided by {difference.rule}"] if difference.rule else []
+    evidence = (f"packet {difference.witness}",) if difference.witness else ()
     allowed = difference.flaw is Flaw.BLOCK
     return Result(
         check=check.id,
@@ -84,9 +83,10 @@ def _failed(check: Check, difference: Difference) -> Result:
         service=difference.service,
         expected=f"allowed by conduit {difference.conduit}" if allowed and difference.conduit else check.requirement,
         observed=difference.effect,
-        evidence=tuple(evidence),
+        evidence=evidence,
         conduit=difference.conduit,
         origin=difference.origin,
+        rule=difference.rule,
     )
 
 

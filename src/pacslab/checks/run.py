@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pacslab import __version__
-from pacslab.checks import proof, reach
+from pacslab.checks import listeners, proof, reach
 from pacslab.checks.operations import Operations
 from pacslab.engine import drift
 from pacslab.engine.docker import Docker
@@ -43,16 +43,31 @@ def verify(docker: Docker, plan: Plan, live: Plan, suites: tuple[str, ...], *, w
     run = _open(docker, plan, live, suites)
     write(run)
     try:
-        for suite in suites:
+        for done, suite in enumerate(suites, 1):
             run = _suite(docker, plan, suite, run, progress)
             write(run)
+            progress("suites", done, len(suites))
     except BaseException as error:
-        words = error.message if isinstance(error, PacslabError) else f"{type(error).__name__}: {error}"
-        write(replace(run, error=words, finished=_now()))
+        write(replace(run, error=_words(error), finished=_now()))
         raise
     run = replace(run, finished=_now())
     write(run)
     return run
+
+
+def stillborn(lab: str, suites: tuple[str, ...], error: str) -> Run:
+    """A run that ended before anything was looked at: nothing is known, and the report says why."""
+    now = _now()
+    return Run(lab, "", "", "", __version__, "", now, now, suites, (), error=error)
+
+
+def _words(error: BaseException) -> str:
+    match error:
+        case PacslabError():
+            return error.message
+        case KeyboardInterrupt():
+            return "interrupted"
+    return f"{type(error).__name__}: {error}"
 
 
 def _open(docker: Docker, plan: Plan, live: Plan, suites: tuple[str, ...]) -> Run:
@@ -74,6 +89,9 @@ def _suite(docker: Docker, plan: Plan, suite: str, run: Run, progress: Progress)
     if suite == "reach":
         report = reach.sweep(Fabric(docker, plan.fabric.name), plan, docker.list(lab=plan.lab), progress)
         return _add(replace(run, accounting=reach.accounting(report)), reach.judge(plan, report))
+    if suite == "listeners":
+        seen = listeners.look(Fabric(docker, plan.fabric.name), plan, docker.list(lab=plan.lab), progress)
+        return _add(run, listeners.judge(plan, seen))
     if suite == "dicom":
         return _add(run, Operations(docker, plan, progress).run())
     if suite == "proof":

@@ -16,6 +16,7 @@ from typer.exceptions import Abort, TyperException
 
 from pacslab import __version__
 from pacslab.cli import (
+    checks,
     copy,
     doctor,
     down,
@@ -89,6 +90,7 @@ app.command("exec", context_settings={"allow_interspersed_args": False})(exec_.e
 app.command("copy")(copy.copy)
 app.command("logs")(logs.logs)
 app.command("verify")(verify.verify)
+app.command("checks")(checks.checks)
 app.command("drift")(drift.drift)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)

@@ -4,69 +4,68 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pacslab.checks import run as checks
 from pacslab.checks.catalogue import CATALOGUE, SUITES
 from pacslab.cli.output import progress, say, stdout
+from pacslab.cli.reports import STDOUT, Reports, Wanted
 from pacslab.cli.target import LabArgument, Target, running
 from pacslab.engine.docker import Docker
-from pacslab.engine.state import saying
 from pacslab.errors import Exit, PacslabError
 from pacslab.model.lab import Posture
 from pacslab.model.plan import Plan
 from pacslab.model.verdict import Run
-from pacslab.report import console, json
+from pacslab.report import console
+from pacslab.report.json import render as render_json
+from pacslab.report.seats import Seats
 
 REPORT = "verify.json"
+
+
+def _file(style: str, meaning: str) -> Any:
+    return typer.Option(f"--{style}", metavar="FILE", help=f"{meaning}; `-` is stdout.")
 
 
 def verify(
     lab: LabArgument,
     *,
-    only: Annotated[str, typer.Option("--only", metavar="SUITE,...", help=f"Of: {', '.join(SUITES)}.")] = "",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the report there too; `-` is stdout.")
-    ] = None,
+    only: Annotated[
+        str, typer.Option("--only", metavar="SUITE,...", help=f"Some suites only, of: {', '.join(SUITES)}.")
+    ] = "",
+    json: Annotated[Path | None, _file("json", "Every result, for programs")] = None,
+    junit: Annotated[Path | None, _file("junit", "JUnit XML, for CI")] = None,
+    html: Annotated[Path | None, _file("html", "One page to read, filter and print")] = None,
+    tap: Annotated[Path | None, _file("tap", "Test Anything Protocol 14")] = None,
 ) -> int:
-    """Prove that the declared flows work and nothing else gets through; exit 0, 1 (no) or 4 (cannot tell)."""
+    """Prove that the declared flows work and nothing else gets through.
+
+    Exit code 0: every verdict passes. 1: a verdict failed. 4: none failed, but something could not be decided.
+    3: the lab could not be examined. Reports are written in each case, and after each suite.
+    """
     suites = _suites(only)
-    docker = Docker.connect()
-    target = running(docker, lab)
-    live = _live(docker, target)
-    copy = _Copy(json_file)
+    files = {"json": json, "junit": junit, "html": html, "tap": tap}
+    reports = Reports(tuple(Wanted(style, path) for style, path in files.items() if path is not None))
+    with reports.kept(lab, suites):
+        docker = Docker.connect()
+        target = running(docker, lab)
+        seats = Seats.of(target.plan)
+        live = _live(docker, target)
 
-    def write(run: Run) -> None:
-        text = json.render(run, CATALOGUE)
-        target.state.make()
-        target.state.write(f"reports/{REPORT}", text.encode())
-        copy.write(text)
+        def write(run: Run) -> None:
+            reports.write(run, seats)
+            target.state.make()
+            target.state.write(f"reports/{REPORT}", render_json(run, seats, CATALOGUE).encode())
 
-    with progress(f"verify {target.plan.lab}") as report:
-        run = checks.verify(docker, target.plan, live, suites, write=write, progress=report)
-    if copy.on_stdout:
-        print(copy.text, end="")
-    else:
-        console.print_run(stdout(), run, target.plan, CATALOGUE)
-    say(f"report: {target.state.reports / REPORT}")
+        with progress(f"verify {target.plan.lab}") as told:
+            run = checks.verify(docker, target.plan, live, suites, write=write, progress=told)
+    if not reports.on_stdout:
+        console.print_run(stdout(), run, seats, CATALOGUE)
+    for place in (*(str(path) for path in files.values() if path not in {None, STDOUT}), target.state.reports / REPORT):
+        say(f"report: {place}")
     return checks.EXIT_OF[run.verdict]
-
-
-class _Copy:
-    """The user's own copy of the report: a file that is always current, or stdout once at the end."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.on_stdout = path is not None and str(path) == "-"
-        self.text = ""
-        self._path = None if self.on_stdout else path
-
-    def write(self, text: str) -> None:
-        self.text = text
-        if self._path is not None:
-            with saying(f"write {self._path}"):
-                self._path.write_text(text, encoding="utf-8")
 
 
 def _suites(only: str) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from pacslab.model import codec
 from pacslab.model.fabric import (
     GreetReport,
     GreetRequest,
+    ListenReport,
+    ListenRequest,
     LookReport,
     LookRequest,
     SweepReport,
@@ -49,6 +51,10 @@ class Fabric:
     def look(self, request: LookRequest) -> LookReport:
         """Say what the fabric's and the nodes' namespaces hold."""
         return codec.decode(LookReport, self._ask("look", request))  # type: ignore[no-any-return]
+
+    def listen(self, request: ListenRequest, progress: Progress = _silent) -> ListenReport:
+        """Say what listens in the nodes' namespaces."""
+        return codec.decode(ListenReport, self._ask("listen", request, progress))  # type: ignore[no-any-return]
 
     def greet(self, request: GreetRequest, progress: Progress = _silent) -> GreetReport:
         """Greet services from inside their own nodes until they answer."""

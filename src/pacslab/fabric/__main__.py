@@ -33,6 +33,7 @@ VERBS: MappingProxyType[str, Verb] = MappingProxyType(
         "wire": Verb("wiring", "wire", "WireRequest"),
         "observe": Verb("wiring", "observe", "WireRequest"),
         "look": Verb("look", "look", "LookRequest"),
+        "listen": Verb("listeners", "listen", "ListenRequest", reports_progress=True),
         "greet": Verb("greet", "greet", "GreetRequest", reports_progress=True),
         "sweep": Verb("sweep", "sweep", "SweepRequest", reports_progress=True),
     },

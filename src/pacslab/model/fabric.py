@@ -235,3 +235,37 @@ class SweepReport:
     elapsed_s: float
     foreign_drops: int = 0  # log entries meanwhile about packets that were not the sweep's
     notes: tuple[str, ...] = ()  # what makes the evidence weaker, in whole sentences; empty if nothing does
+
+
+@dataclass(frozen=True, slots=True)
+class ListenRequest:
+    """Say what listens in the namespaces that these plugs end in."""
+
+    plugs: tuple[Plug, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that waits for whoever comes: TCP that listens, UDP that is bound and has no peer."""
+
+    node: str
+    protocol: Protocol
+    address: IPv4Address | IPv6Address  # 0.0.0.0 and :: are every address of the node
+    port: int
+    program: str  # as the kernel calls it, at most 15 characters; empty: it cannot be told
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A node that could not be looked into."""
+
+    node: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListenReport:
+    """The answer to a ListenRequest."""
+
+    listeners: tuple[Listener, ...]
+    unseen: tuple[Unseen, ...] = ()

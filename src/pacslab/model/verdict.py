@@ -44,6 +44,7 @@ class Result:
     conduit: str = ""
     origin: Origin | None = None  # the line that permits it
     attempts: int = 1
+    rule: str = ""  # the rule or element of the ruleset that decided, where it is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,10 @@ class Run:
 
     @property
     def verdict(self) -> Verdict:
-        """The whole run's: one failure fails it, one doubt leaves it in doubt, nothing checked proves nothing."""
+        """The whole run's: one failure fails it, a doubt or an early end leaves it in doubt, nothing proves nothing."""
         if self.count(Verdict.FAIL):
             return Verdict.FAIL
-        if self.error or self.count(Verdict.INCONCLUSIVE) or not self.count(Verdict.PASS):
+        unfinished = self.error or self.finished is None
+        if unfinished or self.count(Verdict.INCONCLUSIVE) or not self.count(Verdict.PASS):
             return Verdict.INCONCLUSIVE
         return Verdict.PASS

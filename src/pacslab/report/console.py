@@ -1,4 +1,4 @@
-"""A conformance run -> a zone x zone truth table, and every result that is not green with its evidence."""
+"""A conformance run -> a zone x zone truth table, folded out where something failed, and the findings."""
 
 from __future__ import annotations
 
@@ -9,88 +9,104 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pacslab.model.plan import Plan
 from pacslab.model.verdict import Check, Result, Run, Verdict
+from pacslab.report.cases import lines, unfinished
+from pacslab.report.seats import Seats
+from pacslab.report.truth import Cell, Pair, TruthTable, truth_table
 
 MOST_SHOWN = 20
+MOST_FOLDED = 6  # pairs of zones whose nodes are shown: a flat network is wrong everywhere
 _STYLE = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow", Verdict.SKIPPED: "dim"}
+_WRONG = (Verdict.FAIL, Verdict.INCONCLUSIVE)
 
 
-def print_run(console: Console, run: Run, plan: Plan, catalogue: Iterable[Check]) -> None:
-    """Print a run for people."""
+def print_run(console: Console, run: Run, seats: Seats, catalogue: Iterable[Check]) -> None:
+    """Print a run for people: the overview first, then what is wrong, the conclusion last."""
     checks = {check.id: check for check in catalogue}
-    if any(result.check.startswith("REACH") for result in run.results):
-        console.print(_truth_table(run, plan))
+    table = truth_table(run.results, seats)
+    if table.pairs:
+        console.print(_zones(table))
+        console.print(Text("open: permitted, and it works; shut: not permitted, and seen to be stopped", style="dim"))
+        for folded in _folded(table):
+            console.print()
+            console.print(folded)
         console.print()
     console.print(_by_check(run, checks))
-    shown = [result for result in run.results if result.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}]
-    for result in shown[:MOST_SHOWN]:
-        for line in _lines(result, checks):
+    # Failures first, whatever suite found them; the same sort keeps each suite's own order.
+    wrong = sorted((r for r in run.results if r.verdict in _WRONG), key=lambda r: _WRONG.index(r.verdict))
+    for result in wrong[:MOST_SHOWN]:
+        for line in _finding(result, checks):
             console.print(line)
-    if len(shown) > MOST_SHOWN:
-        console.print(f"\n... and {len(shown) - MOST_SHOWN} more, all in the JSON report")
+    if len(wrong) > MOST_SHOWN:
+        console.print(f"\n... and {len(wrong) - MOST_SHOWN} more, all in the reports")
     console.print()
     console.print(_conclusion(run))
 
 
-def _truth_table(run: Run, plan: Plan) -> Table:
-    """Rows initiate, columns respond; a cell says how many of its probes were allowed and denied, or what is wrong."""
-    zone = {node.name: node.zone for node in plan.nodes}
-    cells: dict[tuple[str, str], Counter[str]] = {}
-    for result in run.results:
-        if result.check.startswith("REACH") and result.source in zone:
-            word = result.verdict.value
-            if result.verdict is Verdict.PASS:
-                word = "allowed" if result.conduit else "denied"
-            cells.setdefault((zone[result.source], zone[result.destination]), Counter())[word] += 1
-    table = Table("from \\ to", *(z.name for z in plan.zones), box=None, pad_edge=False)
-    for row in plan.zones:
-        table.add_row(row.name, *(_cell(cells.get((row.name, column.name))) for column in plan.zones))
-    return table
+def _zones(table: TruthTable) -> Table:
+    """Rows initiate, columns respond; a cell says how many passages are open and shut, or what is wrong."""
+    grid = Table("from \\ to", *table.zones, box=None, pad_edge=False)
+    cells = {(pair.source, pair.destination): pair.cell for pair in table.pairs}
+    for row in table.zones:
+        grid.add_row(row, *(_cell(cells.get((row, column))) for column in table.zones))
+    return grid
 
 
-def _cell(counts: Counter[str] | None) -> Text:
-    if counts is None:
+def _folded(table: TruthTable) -> Iterator[Table | Text]:
+    """Of each pair of zones where something is wrong: its nodes."""
+    wrong = [pair for pair in table.pairs if pair.cell.verdict in _WRONG]
+    for pair in wrong[:MOST_FOLDED]:
+        yield _nodes(pair)
+    if len(wrong) > MOST_FOLDED:
+        names = ", ".join(f"{pair.source} -> {pair.destination}" for pair in wrong[MOST_FOLDED:])
+        yield Text(f"and something is wrong in {names}", style="yellow")
+
+
+def _nodes(pair: Pair) -> Table:
+    """The nodes of two zones; those where all is well between any two are left out."""
+    cells = {(inner.source, inner.destination): inner.cell for inner in pair.inner}
+    wrong = [ends for ends, cell in cells.items() if cell.verdict in _WRONG]
+    rows, columns = (tuple(dict.fromkeys(ends[at] for ends in wrong)) for at in (0, 1))
+    grid = Table(f"{pair.source} -> {pair.destination}", *columns, box=None, pad_edge=False)
+    for row in rows:
+        grid.add_row(row, *(_cell(cells.get((row, column))) for column in columns))
+    return grid
+
+
+def _cell(cell: Cell | None) -> Text:
+    if cell is None:
         return Text(".", style="dim")
-    for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
-        if counts[verdict.value]:
-            return Text(f"{counts[verdict.value]} {verdict.value}", style=_STYLE[verdict])
-    if counts["allowed"]:
-        return Text(f"{counts['allowed']} open, {counts['denied']} shut", style="green")
-    return Text(f"{counts['denied']} shut", style="dim green")
+    if cell.verdict is Verdict.PASS and not cell.open:
+        return Text(cell.words, style="dim green")
+    return Text(cell.words, style=_STYLE[cell.verdict])
 
 
 def _by_check(run: Run, checks: dict[str, Check]) -> Table:
     table = Table("check", "pass", "fail", "unclear", "skipped", "requirement", box=None, pad_edge=False)
+    counts = Counter((result.check, result.verdict) for result in run.results)
     for identity in sorted({result.check for result in run.results}):
-        counts = Counter(result.verdict for result in run.results if result.check == identity)
         cells = [
-            Text(str(counts[verdict]), style=_STYLE[verdict] if counts[verdict] else "dim")
+            Text(str(counts[identity, verdict]), style=_STYLE[verdict] if counts[identity, verdict] else "dim")
             for verdict in (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
         ]
         table.add_row(identity, *cells, checks[identity].requirement)
     return table
 
 
-def _lines(result: Result, checks: dict[str, Check]) -> Iterator[Text]:
-    way = f" {result.source} -> {result.destination} {result.service}" if result.source else ""
-    title = f"\n{result.verdict.value} {result.check}{way}"
-    yield Text(title, style=_STYLE[result.verdict])
-    yield Text(f"  requirement  {checks[result.check].requirement}")
-    yield Text(f"  expected     {result.expected}")
-    yield Text(f"  observed     {result.observed}")
-    if result.evidence:
-        yield Text(f"  evidence     {'; '.join(result.evidence)}")
-    if result.reason:
-        yield Text(f"  because      {result.reason}")
-    if result.origin:
-        yield Text(f"  written at   {result.origin}")
+def _finding(result: Result, checks: dict[str, Check]) -> Iterator[Text]:
+    ends = " -> ".join(end for end in (result.source, result.destination) if end)
+    way = " ".join(word for word in (result.verdict.value, result.check, ends, result.service) if word)
+    yield Text(f"\n{way}", style=_STYLE[result.verdict])
+    for word, text in lines(result, checks[result.check]):
+        yield Text(f"  {word:<12} {text}")
 
 
 def _conclusion(run: Run) -> Text:
     counts = ", ".join(f"{run.count(verdict)} {verdict.value}" for verdict in Verdict if run.count(verdict))
     text = Text(f"{run.verdict.value}", style=_STYLE[run.verdict])
     text.append(f"  lab {run.lab}, posture {run.posture}: {counts or 'nothing was checked'}", style="none")
+    if why := unfinished(run):
+        text.append(f"\n{why}", style="yellow")
     if run.accounting:
         a = run.accounting
         text.append(

@@ -57,14 +57,15 @@ def told(results: Iterable[Result]) -> str:
     for result in results:
         if result.verdict not in {Verdict.FAIL, Verdict.INCONCLUSIVE}:
             continue
-        way = f" {result.source} -> {result.destination} {result.service}" if result.source else ""
+        ends = " -> ".join(end for end in (result.source, result.destination) if end)
         lines = [
-            f"{result.verdict.value} {result.check}{way}",
+            " ".join(word for word in (result.verdict.value, result.check, ends, result.service) if word),
             f"  requirement  {requirements[result.check]}",
         ]
         lines += [f"  expected     {result.expected}"] if result.expected != requirements[result.check] else []
         lines += [f"  observed     {result.observed}"] if result.observed else []
         lines += [f"  evidence     {'; '.join(result.evidence)}"] if result.evidence else []
+        lines += [f"  rule         {result.rule}"] if result.rule else []
         lines += [f"  because      {result.reason}"] if result.reason else []
         lines += [f"  written at   {result.origin}"] if result.origin else []
         blocks.append("\n".join(lines))

@@ -23,6 +23,7 @@ from pacslab.model.lab import Posture
 from pacslab.model.plan import File, Plan, PlannedNode
 from pacslab.model.verdict import Run
 from pacslab.report import json
+from pacslab.report.seats import Seats
 
 Progress = Callable[[str, int, int], None]
 
@@ -205,9 +206,10 @@ class Lab:
         """
         live = self.state.read_plan() or self.plan
         chosen = tuple(suite for suite in SUITES if suite in suites or not suites)
+        seats = Seats.of(self.plan)
 
         def write(run: Run) -> None:
             self.state.make()
-            self.state.write("reports/verify.json", json.render(run, CATALOGUE).encode())
+            self.state.write("reports/verify.json", json.render(run, seats, CATALOGUE).encode())
 
         return checks.verify(self.docker, self.plan, live, chosen, write=write, progress=self._progress)

@@ -234,7 +234,7 @@ def test_check_ids_are_never_given_away() -> None:
         "DICOM-03": "dicom",
         "DICOM-04": "dicom",
         "DICOM-05": "dicom",
-    } | {f"PROOF-{n:02}": "proof" for n in range(1, 13)}
+    } | {f"PROOF-{n:02}": "proof" for n in range(1, 13)} | {f"LISTEN-{n:02}": "listeners" for n in (1, 2)}
 
 
 def _udp(fate: Fate, control: Control | None, seen: IPv4Address | None, flow: Flow | None, plan: Plan) -> Verdict:

@@ -43,7 +43,7 @@ def test_a_flow_gone_fails_with_its_line(reference: Plan) -> None:
     assert (failed.check, failed.source, failed.destination) == ("PROOF-02", "ct-1", "pacs")
     assert failed.observed == "blocks ct-1 -> pacs:2762 (dicom-tls)"
     assert failed.expected == "allowed by conduit acquire"
-    assert "deny_no_conduit" in failed.evidence[1]
+    assert "deny_no_conduit" in failed.rule
     assert str(failed.origin).startswith("zones/pacs-core.yaml:")
 
 
