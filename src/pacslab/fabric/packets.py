@@ -55,9 +55,10 @@ def checksum(data: bytes) -> int:
     """The Internet checksum of RFC 1071."""
     if len(data) % 2:
         data += b"\0"
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total & 0xFFFF) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xFFFF
+    # The sum of 16-bit words with end-around carry is the whole number modulo 2^16 - 1 (RFC 1071 2); nothing but zeros
+    # sums up to zero.
+    total = int.from_bytes(data, "big")
+    return ~(total % 0xFFFF or (0xFFFF if total else 0)) & 0xFFFF
 
 
 def tcp_packet(ends: Ends, ports: tuple[int, int], *, number: int, flags: int = SYN, acknowledge: int = 0) -> bytes:
