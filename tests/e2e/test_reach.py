@@ -101,11 +101,11 @@ def test_an_untouched_lab_is_green_every_time(lab: RunningLab) -> None:
 
 
 def test_an_accept_inserted_is_seen_at_the_receiver(lab: RunningLab) -> None:
-    pair = ("ip", "saddr", VENDOR, "ip", "daddr", PACS, "tcp", "dport", "{", "11112,", "3389", "}")
+    pair = ("ip", "saddr", VENDOR, "ip", "daddr", PACS, "tcp", "dport", "{", "2762,", "3389", "}")
     with rules_changed(lab, accept("forward", *pair)):
         code, found = reach(lab)
     assert code == 1
-    service = like(found, "REACH-02", FAIL, "vendor-1", "pacs", "dicom")
+    service = like(found, "REACH-02", FAIL, "vendor-1", "pacs", "dicom-tls")
     assert service.observed == "reached the receiver, and was answered SYN-ACK"
     watched = like(found, "REACH-04", FAIL, "vendor-1", "pacs", "3389/tcp")
     assert watched.observed == "reached the receiver, and was answered RST"
@@ -120,7 +120,7 @@ def test_a_rule_deleted_blocks_every_flow(lab: RunningLab) -> None:
     with rules_changed(lab, ("delete", "rule", *TABLE, "forward", "handle", handle(lab, "forward", "@flows"))):
         code, found = reach(lab)
     assert code == 1
-    blocked = like(found, "REACH-01", FAIL, "ct-1", "pacs", "dicom")
+    blocked = like(found, "REACH-01", FAIL, "ct-1", "pacs", "dicom-tls")
     assert blocked.observed == "dropped by the firewall (no-conduit)"
     assert "firewall log 'pacslab:no-conduit'" in blocked.evidence
     assert like(found, "REACH-15", UNCLEAR, "ct-1", "everybody", "control").observed == "completed none of its flows"
@@ -182,7 +182,7 @@ def test_one_address_too_many_on_a_cable_is_found(lab: RunningLab) -> None:
         code, found = reach(lab)
     assert code == 1
     assert {f[:3] for f in found} == {("REACH-07", FAIL, "us-1")}
-    assert any(f"packet {CT} -> {PACS} 11112/tcp, new, on us-1" in f.evidence for f in found)
+    assert any(f"packet {CT} -> {PACS} 2762/tcp, new, on us-1" in f.evidence for f in found)
 
 
 def test_a_second_cable_past_the_firewall_is_found(lab: RunningLab) -> None:
@@ -221,15 +221,15 @@ def test_a_stopped_node_never_passes_for_a_blocked_one(lab: RunningLab) -> None:
 def test_a_service_that_ended_in_a_live_node_leaves_its_flow_undecided(lab: RunningLab) -> None:
     # Its port answers with a reset, as if the firewall had let nobody in; but it is the node that says so.
     closed = "nft add table inet shut; nft 'add chain inet shut in { type filter hook input priority 0; }';"
-    beside(lab, "ris", f"{closed} nft add rule inet shut in tcp dport 11112 reject with tcp reset")
+    beside(lab, "ris", f"{closed} nft add rule inet shut in tcp dport 2762 reject with tcp reset")
     try:
         code, found = reach(lab)
     finally:
         beside(lab, "ris", "nft delete table inet shut")
     assert code == 4
-    flow = like(found, "REACH-01", UNCLEAR, "ct-1", "ris", "dicom")
+    flow = like(found, "REACH-01", UNCLEAR, "ct-1", "ris", "dicom-tls")
     assert "control reached it, answer rst" in flow.evidence
-    assert like(found, "REACH-16", UNCLEAR, "ris", "ris", "dicom").observed == "refused"
+    assert like(found, "REACH-16", UNCLEAR, "ris", "ris", "dicom-tls").observed == "refused"
 
 
 def test_a_deaf_capture_decides_nothing(lab: RunningLab) -> None:

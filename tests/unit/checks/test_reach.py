@@ -103,7 +103,7 @@ def test_services_are_named_and_other_ports_are_numbers(minimal: Plan) -> None:
     assert {result.service for result in results if result.destination == "vendor-1"} == {
         "22/tcp",
         "8042/tcp",
-        "11112/tcp",
+        "2762/tcp",
     }
     assert "http" in {result.service for result in results if result.destination == "pacs"}
 
@@ -124,7 +124,7 @@ def test_a_missing_probe_is_a_doubt(minimal: Plan) -> None:
 @pytest.mark.parametrize(
     ("kind", "source", "destination", "port", "service"),
     [
-        (ProbeClass.SERVICE, "vendor-1", "pacs", 11112, "dicom"),
+        (ProbeClass.SERVICE, "vendor-1", "pacs", 2762, "dicom-tls"),
         (ProbeClass.WATCH, "vendor-1", "pacs", 445, "445/tcp"),
         (ProbeClass.ECHO, "ct-1", "vendor-1", None, "icmp echo"),
         (ProbeClass.FRAGMENT, "ct-1", "vendor-1", None, "fragment"),
