@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
-from tests.bench import fabric, lint, proof, store, up
+from tests.bench import fabric, lint, proof, soak, store, sweep, up
 
-BENCHES = {"lint": lint.main, "up": up.main, "proof": proof.main, "fabric": fabric.main, "store": store.main}
+BENCHES: dict[str, Callable[[], bool]] = {
+    "lint": lint.main,
+    "up": up.main,
+    "proof": proof.main,
+    "fabric": fabric.main,
+    "store": store.main,
+    "sweep": sweep.main,
+    "soak": soak.main,
+}
 
 
 def main(names: list[str]) -> int:

@@ -7,7 +7,8 @@ import json
 import tarfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,20 +24,29 @@ from pacslab.model.fabric import (
     Answer,
     Cable,
     CableState,
-    Connect,
-    Fate,
     Greeting,
     GreetReport,
     GreetRequest,
     Plug,
-    Probe,
-    ProbeReport,
+    WireReport,
+    WireRequest,
+)
+from pacslab.model.packet import TCP, UDP
+from pacslab.model.probe import ProbeClass
+from pacslab.model.sweep import (
+    FATES,
+    REPLIES,
+    Connect,
+    Control,
+    Door,
+    Fate,
     Reply,
+    Rows,
+    Shape,
     SweepReport,
     SweepRequest,
     Target,
-    WireReport,
-    WireRequest,
+    unpack,
 )
 
 pytestmark = pytest.mark.e2e
@@ -147,6 +157,86 @@ table inet pacslab {{
 """
 
 
+@dataclass(frozen=True)
+class Probe:
+    """One packet to a port of another node."""
+
+    source: str
+    destination: str
+    port: int
+    protocol: Protocol = Protocol.TCP
+    confirm: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a probe."""
+
+    probe: Probe
+    fate: Fate
+    log_prefix: str
+    reply: Reply
+    source_seen: object
+    connect: Connect
+    connect_attempts: int
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A report with its columns spread out."""
+
+    report: SweepReport
+    probes: tuple[Ended, ...]
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        return self.report.controls
+
+
+def sweep_request(probes: Sequence[Probe], pids: Mapping[str, int], **settings: float) -> SweepRequest:
+    """The probes as columns, and a door for each port of a destination."""
+    nodes = list(NODES)
+    targets = tuple(Target(node, node, cable(node).address, cable(node).gateway, pids[node]) for node in nodes)
+    shapes = tuple(Shape(ProbeClass.SERVICE, 4, number, flags=2 if number == TCP else 0) for number in (TCP, UDP))
+    place = {node: nodes.index(node) for node in nodes}
+    rows = Rows.of((place[p.source], place[p.source], place[p.destination], p.port, int(p.protocol is Protocol.UDP))
+                   for p in probes)  # fmt: skip
+    doors = dict.fromkeys(Door(p.destination, p.port, p.protocol) for p in probes)
+    return SweepRequest(
+        targets,
+        tuple(target.address for target in targets),
+        tuple(range(len(targets))),
+        shapes,
+        rows.packed(),
+        tuple(n for n, probe in enumerate(probes) if probe.confirm),
+        tuple(doors),
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+def spread(probes: Sequence[Probe], report: SweepReport) -> Swept:
+    """Each probe with what became of it."""
+    fates, words = unpack(report.fates), unpack(report.words)
+    confirmed = {one.probe: one for one in report.confirmations}
+    elsewhere = {one.probe: one.source for one in report.sightings}
+    ended = []
+    for n, probe in enumerate(probes):
+        fate, one = FATES[fates[n] & 7], confirmed.get(n)
+        seen = elsewhere.get(n, cable(probe.source).address if fate is Fate.ARRIVED else None)
+        ended.append(
+            Ended(
+                probe,
+                fate,
+                report.prefixes[words[n]],
+                REPLIES[fates[n] >> 3],
+                one.source_seen if one is not None and one.source_seen is not None else seen,
+                one.outcome if one is not None else Connect.NOT_TRIED,
+                one.attempts if one is not None else 0,
+            ),
+        )
+    return Swept(report, tuple(ended))
+
+
 class Refused(Exception):  # noqa: N818
     """The fabric answered with an error."""
 
@@ -228,10 +318,9 @@ class Bench:
         request = WireRequest(self.plugs() if plugs is None else plugs)
         return answer_as(WireReport, self.ask(verb, codec.dumps(request)))
 
-    def sweep(self, probes: Iterable[Probe], **settings: float) -> SweepReport:
-        targets = tuple(Target(node, node, cable(node).address, cable(node).gateway, self.pid(node)) for node in NODES)
-        request = SweepRequest(targets, tuple(probes), **settings)  # type: ignore[arg-type]
-        return answer_as(SweepReport, self.ask("sweep", codec.dumps(request)))
+    def sweep(self, probes: Sequence[Probe], pids: Mapping[str, int] | None = None, **settings: float) -> Swept:
+        request = sweep_request(probes, pids or {node: self.pid(node) for node in NODES}, **settings)
+        return spread(probes, answer_as(SweepReport, self.ask("sweep", codec.dumps(request))))
 
     def run(self, node: str, command: str) -> str:
         done = self.containers[node].exec_run(["sh", "-c", command])
@@ -517,11 +606,11 @@ def every_pair(allowed: Iterable[tuple[str, str, Protocol, int]] = ()) -> list[P
     ]
 
 
-def only(report: SweepReport, fate: Fate) -> list[tuple[str, str, int]]:
+def only(report: Swept, fate: Fate) -> list[tuple[str, str, int]]:
     return [(p.probe.source, p.probe.destination, p.probe.port) for p in report.probes if p.fate is fate]
 
 
-def one(report: SweepReport, source: str, destination: str, port: int) -> ProbeReport:
+def one(report: Swept, source: str, destination: str, port: int) -> Ended:
     (found,) = [
         p for p in report.probes if (p.probe.source, p.probe.destination, p.probe.port) == (source, destination, port)
     ]
@@ -537,13 +626,13 @@ def test_the_account_of_a_sweep_closes(bench: Bench) -> None:
     probes = every_pair(ALLOWED)
     report = bench.sweep(probes)
     assert only(report, Fate.ARRIVED) == [("ct-1", "pacs", 11112), ("pacs", "pacs-db", 5432)]
-    assert (report.sent, report.dropped, report.lost) == (len(probes), len(probes) - 2, 0)
-    assert report.counted_drops == report.dropped + report.foreign_drops
+    assert (report.report.sent, report.report.dropped, report.report.lost) == (len(probes), len(probes) - 2, 0)
+    assert report.report.counted_drops == report.report.dropped + report.report.foreign_drops
     assert {p.log_prefix for p in report.probes if p.fate is Fate.DROPPED} == {"pacslab:no-conduit"}
     stored = one(report, "ct-1", "pacs", 11112)
     assert (stored.reply, stored.connect, stored.connect_attempts) == (Reply.SYN_ACK, Connect.CONNECTED, 1)
     assert stored.source_seen == cable("ct-1").address
-    assert report.notes == ()
+    assert report.report.notes == ()
 
 
 def test_every_door_that_was_probed_has_a_control(bench: Bench) -> None:
@@ -567,15 +656,15 @@ def test_an_accept_put_in_by_hand_is_seen(bench: Bench) -> None:
     bench.run("fabric", "nft insert rule inet pacslab forward ip daddr 198.18.10.10 tcp dport 11112 accept")
     report = bench.sweep(every_pair())
     assert only(report, Fate.ARRIVED) == [(node, "ct-1", 11112) for node in NODES if node != "ct-1"]
-    assert report.counted_drops == report.dropped + report.foreign_drops
+    assert report.report.counted_drops == report.report.dropped + report.report.foreign_drops
 
 
 def test_what_is_dropped_without_a_log_entry_is_lost(bench: Bench) -> None:
     bench.ask("load", ruleset(first="ip saddr 198.18.90.10 tcp dport 22 drop"))
     report = bench.sweep(every_pair(), settle_s=0.1)
     assert only(report, Fate.LOST) == [("guest-1", node, 22) for node in NODES if node != "guest-1"]
-    assert report.notes == ("6 lost probes were sent again", "6 lost probes were sent again")
-    assert report.sent == report.arrived + report.dropped + report.lost
+    assert report.report.notes == ("6 lost probes were sent again", "6 lost probes were sent again")
+    assert report.report.sent == report.report.arrived + report.report.dropped + report.report.lost
 
 
 def test_a_dead_target_is_told_from_a_blocked_one(bench: Bench) -> None:
@@ -583,28 +672,21 @@ def test_a_dead_target_is_told_from_a_blocked_one(bench: Bench) -> None:
     bench.containers["ris"].kill()
     bench.containers["ris"].wait()
     probes = [Probe("ct-1", "ris", 2575, confirm=True), Probe("ris", "ct-1", 11112), Probe("ct-1", "pacs", 22)]
-    request = SweepRequest(
-        tuple(Target(node, node, cable(node).address, cable(node).gateway, pid) for node, pid in targets.items()),
-        tuple(probes),
-        settle_s=0.1,
-        connect_timeout_s=0.5,
-    )
-    report = answer_as(SweepReport, bench.ask("sweep", codec.dumps(request)))
+    report = bench.sweep(probes, targets, settle_s=0.1, connect_timeout_s=0.5)
     to_dead, from_dead, other = report.probes
     assert (to_dead.fate, to_dead.log_prefix) == (Fate.LOST, "")
     assert to_dead.connect in {Connect.UNREACHABLE, Connect.TIMED_OUT}
     assert (from_dead.fate, other.fate) == (Fate.UNSENT, Fate.DROPPED)
     controls = {control.node: (control.reached, control.reply) for control in report.controls}
     assert controls == {"ris": (False, Reply.NONE), "ct-1": (True, Reply.SYN_ACK), "pacs": (True, Reply.RST)}
-    assert any(note.startswith("ris: process") for note in report.notes)
+    assert any(note.startswith("ris: process") for note in report.report.notes)
 
 
 def test_nothing_is_sent_from_a_process_that_is_not_the_node_any_more(bench: Bench) -> None:
-    targets = [Target(node, node, cable(node).address, cable(node).gateway, bench.pid("ris")) for node in NODES]
-    request = SweepRequest(tuple(targets), (Probe("ct-1", "ris", 2575), Probe("ris", "ct-1", 11112)), settle_s=0.1)
-    report = answer_as(SweepReport, bench.ask("sweep", codec.dumps(request)))
+    pids = dict.fromkeys(NODES, bench.pid("ris"))
+    report = bench.sweep([Probe("ct-1", "ris", 2575), Probe("ris", "ct-1", 11112)], pids, settle_s=0.1)
     assert [probe.fate for probe in report.probes] == [Fate.UNSENT, Fate.DROPPED]
-    assert "ct-1: eth0 of ct-1 has 198.18.50.10, not 198.18.10.10" in report.notes
+    assert "ct-1: eth0 of ct-1 has 198.18.50.10, not 198.18.10.10" in report.report.notes
 
 
 def test_a_dead_service_answers_its_control_with_a_reset(bench: Bench) -> None:
@@ -630,14 +712,14 @@ def test_datagrams_are_accounted_for_as_well(bench: Bench) -> None:
         (Fate.DROPPED, Reply.NONE),
     ]
     assert [(c.protocol, c.reached) for c in report.controls] == [(Protocol.UDP, True)] * 3
-    assert report.counted_drops == 1
+    assert report.report.counted_drops == 1
 
 
 def test_a_rejection_is_noticed_at_the_source(bench: Bench) -> None:
     rejected = 'ip daddr 198.18.20.10 log prefix "pacslab:rejected" group 1 counter reject with tcp reset'
     bench.ask("load", ruleset(first=f'{rejected} comment "deny rejected"'))
     report = bench.sweep([Probe("ct-1", "pacs", port) for port in PORTS])
-    assert {(p.fate, p.log_prefix, p.reply) for p in report.probes} == {(Fate.DROPPED, "pacslab:rejected", Reply.RST)}
+    assert {(p.fate, p.log_prefix, p.reply) for p in report.probes} == {(Fate.REJECTED, "pacslab:rejected", Reply.RST)}
 
 
 def test_a_translated_source_is_noticed(bench: Bench) -> None:
@@ -654,8 +736,8 @@ def test_a_translated_source_is_noticed(bench: Bench) -> None:
 def test_a_wide_open_fabric_is_seen_as_such(bench: Bench) -> None:
     bench.run("fabric", "nft delete table inet pacslab")
     report = bench.sweep(every_pair())
-    assert report.arrived == report.sent == len(every_pair())
-    assert report.notes == ("no table inet pacslab is loaded: nothing was counted",)
+    assert report.report.arrived == report.report.sent == len(every_pair())
+    assert report.report.notes == ("no table inet pacslab is loaded: nothing was counted",)
 
 
 def test_two_sweeps_at_once_do_not_share_a_log(bench: Bench) -> None:

@@ -2,61 +2,74 @@
 
 from __future__ import annotations
 
+from pacslab.checks.asking import Ending
 from pacslab.checks.catalogue import dicom, reach
-from pacslab.compiler.expectations import Expectation
 from pacslab.model.device import Observation
-from pacslab.model.dicom import Operation, Protocol
-from pacslab.model.fabric import Connect, Control, Fate, ProbeReport, Reply
-from pacslab.model.plan import Flow, PlannedNode
-from pacslab.model.ruleset import LOG_PREFIX
+from pacslab.model.dicom import Operation
+from pacslab.model.packet import UDP
+from pacslab.model.plan import Flow
+from pacslab.model.probe import Probe, ProbeClass
+from pacslab.model.ruleset import LOG_PREFIX, Denial
+from pacslab.model.sweep import Connect, Control, Fate, Reply
 from pacslab.model.verdict import Accounting, Result, Verdict
 
+Judgement = tuple[Verdict, str, str]  # verdict, what was observed, why it is in doubt
 
-def judge_reach(
-    expectation: Expectation, report: ProbeReport, control: Control | None, source: PlannedNode, service: str
-) -> Result:
-    """Judge one probe.
+# There is nobody at the address, or the packet must not get so far that it would matter who is.
+WITHOUT_TARGET = frozenset(
+    {
+        ProbeClass.NO_IPV6,
+        ProbeClass.SPOOFED,
+        ProbeClass.UNASSIGNED,
+        ProbeClass.FABRIC,
+        ProbeClass.BROADCAST,
+        ProbeClass.MULTICAST,
+    },
+)
+
+
+def judge_reach(probe: Probe, flow: Flow | None, ending: Ending, control: Control | None, service: str) -> Result:
+    """Judge one probe of a service's port.
 
     Args:
-        expectation: What the policy says of this pair and port.
-        report: What became of the probe.
+        probe: The probe.
+        flow: The flow that permits it; None: denied.
+        ending: What became of it.
         control: The fabric's own probe of the same destination and port in the same run; None: there was none.
-        source: The node that sent it.
         service: The destination's service there, or the bare port.
     """
-    verdict, observed, reason = (
-        _judge_allowed(report, control, source) if expectation.flow else _judge_denied(report, control)
-    )
-    flow = expectation.flow
+    verdict, observed, reason = _judge_allowed(probe, ending, control) if flow else judge_denied(probe, ending, control)
     return Result(
-        check=(reach.REACH_ALLOWED if flow else reach.REACH_DENIED).id,
+        check=(reach.REACH_ALLOWED if flow else reach.BY_CLASS[probe.kind]).id,
         verdict=verdict,
-        source=expectation.source,
-        destination=expectation.destination,
+        source=probe.source,
+        destination=probe.destination,
         service=service,
         expected=f"allowed by conduit {flow.conduit}" if flow else "denied: no conduit",
         observed=observed,
-        evidence=_evidence(report, control),
+        evidence=evidence(ending, control),
         reason=reason,
         conduit=flow.conduit if flow else "",
         origin=flow.origin if flow else None,
-        attempts=max(1, report.connect_attempts),
+        attempts=max(1, ending.attempts),
     )
 
 
 def judge_accounting(accounting: Accounting) -> Result:
     """Judge the sweep's books: what does not add up leaves everything in doubt, and never counts as a denial."""
     a = accounting
-    closes = 0 < a.sent == a.arrived + a.dropped and a.lost == 0
+    closes = 0 < a.sent == a.arrived + a.dropped + a.rejected + a.discarded and a.lost == 0
     counted = a.counted_drops >= a.dropped
+    ends = {"arrived": a.arrived, "dropped": a.dropped, "rejected": a.rejected, "discarded": a.discarded}
+    found = ", ".join(f"{number} {end}" for end, number in ends.items())
     return Result(
         check=reach.REACH_ACCOUNTED.id,
         verdict=Verdict.PASS if closes and counted else Verdict.INCONCLUSIVE,
         source="fabric",
         destination="fabric",
         service="sweep",
-        expected="sent = arrived + dropped <= counted drops",
-        observed=f"{a.sent} sent, {a.arrived} arrived, {a.dropped} dropped, {a.lost} lost, {a.counted_drops} counted",
+        expected="sent = arrived + dropped + rejected + discarded, and dropped <= counted drops",
+        observed=f"{a.sent} sent, {found}, {a.lost} lost, {a.counted_drops} counted",
         evidence=a.notes,
         reason="" if closes and counted else "the books do not close, so some denial may not be the firewall's",
     )
@@ -92,57 +105,75 @@ def judge_operation(flow: Flow, operation: Operation, observation: Observation |
     )
 
 
-def _judge_allowed(report: ProbeReport, control: Control | None, source: PlannedNode) -> tuple[Verdict, str, str]:
+def _judge_allowed(probe: Probe, ending: Ending, control: Control | None) -> Judgement:
     """An acceptance counts only end to end; a dead target decides nothing about the firewall."""
-    if report.source_seen is not None and report.source_seen != source.address:
-        how = "connected" if report.connect is Connect.CONNECTED else "not connected"
-        return Verdict.FAIL, f"{how}, and the receiver saw {report.source_seen}", ""
-    if report.probe.protocol is Protocol.UDP and report.fate is Fate.ARRIVED and report.source_seen is not None:
+    if ending.source_seen is not None and ending.source_seen != probe.source_address:
+        how = "connected" if ending.connect is Connect.CONNECTED else "not connected"
+        return Verdict.FAIL, f"{how}, and the receiver saw {ending.source_seen}", ""
+    if probe.protocol == UDP and ending.fate is Fate.ARRIVED and ending.source_seen is not None:
         return Verdict.PASS, "arrived", ""  # there is no connection to confirm: one arrival is all that UDP offers
-    if report.connect is Connect.CONNECTED:
-        if report.fate is Fate.DROPPED:
-            why = f"the firewall also dropped a probe of it ({_word(report)}): one of the two is not its rule"
+    if ending.connect is Connect.CONNECTED:
+        if ending.fate in {Fate.DROPPED, Fate.REJECTED}:
+            why = f"the firewall also denied a probe of it ({_word(ending)}): one of the two is not its rule"
             return Verdict.INCONCLUSIVE, "connected", why
-        if report.source_seen is None:
+        if ending.source_seen is None:
             return (
                 Verdict.INCONCLUSIVE,
                 "connected",
                 "nothing was seen at the receiver: something else may have answered",
             )
         return Verdict.PASS, "connected", ""
-    if report.fate is Fate.DROPPED:
-        return Verdict.FAIL, f"dropped by the firewall ({_word(report)})", ""
+    if ending.fate in {Fate.DROPPED, Fate.REJECTED}:
+        return Verdict.FAIL, f"{ending.fate.value} by the firewall ({_word(ending)})", ""
+    return _judge_unconnected(probe, ending, control)
+
+
+def _judge_unconnected(probe: Probe, ending: Ending, control: Control | None) -> Judgement:
+    """Not dropped, and still no connection: who is to blame."""
     if control is None or not control.reached or control.reply is Reply.NONE:
-        return Verdict.INCONCLUSIVE, report.connect.value, "the destination does not answer its control probe"
+        return Verdict.INCONCLUSIVE, ending.connect.value, "the destination does not answer its control probe"
     if control.reply is Reply.RST:
-        return Verdict.INCONCLUSIVE, report.connect.value, "nothing listens there, so the flow could not be tried"
-    if report.fate in {Fate.LOST, Fate.UNSENT}:
-        return Verdict.INCONCLUSIVE, f"probe {report.fate.value}", "the probe is not accounted for"
-    return Verdict.FAIL, f"not connected: {report.connect.value}", ""
+        if probe.version == 6 and ending.fate is Fate.ARRIVED:
+            return Verdict.SKIPPED, "arrived", "nothing listens over IPv6 there, so no connection was to be had"
+        return Verdict.INCONCLUSIVE, ending.connect.value, "nothing listens there, so the flow could not be tried"
+    if ending.fate is not Fate.ARRIVED:
+        return Verdict.INCONCLUSIVE, f"probe {ending.fate.value}", "the probe is not accounted for"
+    return Verdict.FAIL, f"not connected: {ending.connect.value}", ""
 
 
-def _judge_denied(report: ProbeReport, control: Control | None) -> tuple[Verdict, str, str]:
-    """A denial counts only when the firewall accounts for it and the target was alive to be reached."""
-    if report.fate is Fate.ARRIVED:
-        answered = f", and answered {report.reply.value.upper()}" if report.reply is not Reply.NONE else ""
-        return Verdict.FAIL, f"reached the receiver{answered}", ""
-    if report.connect is Connect.CONNECTED:
+def judge_denied(probe: Probe, ending: Ending, control: Control | None) -> Judgement:
+    """A denial counts only when the firewall accounts for it and the target, if there is one, was alive."""
+    if ending.fate is Fate.ARRIVED:
+        answered = f", and was answered {ending.reply.value.upper()}" if ending.reply is not Reply.NONE else ""
+        return Verdict.FAIL, f"reached {ending.elsewhere or 'the receiver'}{answered}", ""
+    if ending.connect is Connect.CONNECTED:
         return Verdict.FAIL, "connected", ""
-    if report.fate is Fate.DROPPED:
-        if control is not None and control.reached and control.reply is not Reply.NONE:
-            return Verdict.PASS, f"dropped by the firewall ({_word(report)})", ""
-        return Verdict.INCONCLUSIVE, "dropped", "the destination does not answer its control probe"
-    if report.fate is Fate.UNSENT:
-        return Verdict.INCONCLUSIVE, "not sent", "the probe never left its node"
-    return Verdict.INCONCLUSIVE, "lost", "neither arrived nor dropped: the probe is not accounted for"
+    if ending.fate is Fate.DISCARDED and probe.kind is ProbeClass.NO_IPV6:
+        return Verdict.PASS, "discarded: the fabric's kernel does not speak IPv6, and counted it", ""
+    if ending.fate in {Fate.DROPPED, Fate.REJECTED} and ending.prefix:
+        words = f"{ending.fate.value} by the firewall ({_word(ending)})"
+        if probe.kind is ProbeClass.SPOOFED and _word(ending) != Denial.SPOOFED.value:
+            return Verdict.FAIL, f"let in with {probe.source_address} as its source, then {words}", ""
+        if probe.kind in WITHOUT_TARGET or (control is not None and control.reached and control.reply != Reply.NONE):
+            return Verdict.PASS, words, ""
+        return Verdict.INCONCLUSIVE, ending.fate.value, "the destination does not answer its control probe"
+    if ending.fate is Fate.REJECTED:
+        why = "its source was told no, but the firewall's log does not account for it"
+        return Verdict.INCONCLUSIVE, f"rejected: {ending.reply.value}", why
+    if ending.fate is Fate.UNSENT:
+        return Verdict.INCONCLUSIVE, "not sent", "the probe was not seen to leave its node"
+    return Verdict.INCONCLUSIVE, ending.fate.value, "neither arrived nor dropped: the probe is not accounted for"
 
 
-def _evidence(report: ProbeReport, control: Control | None) -> tuple[str, ...]:
-    found = [f"probe {report.fate.value}"]
-    if report.log_prefix:
-        found.append(f"firewall log {report.log_prefix!r}")
-    if report.source_seen is not None:
-        found.append(f"receiver saw {report.source_seen}")
+def evidence(ending: Ending, control: Control | None) -> tuple[str, ...]:
+    """What makes a verdict on one probe believable."""
+    found = [f"probe {ending.fate.value}"]
+    if ending.prefix:
+        found.append(f"firewall log {ending.prefix!r}")
+    if ending.source_seen is not None:
+        found.append(f"receiver saw {ending.source_seen}")
+    if ending.elsewhere:
+        found.append(f"packet seen at {ending.elsewhere}")
     if control is None:
         found.append("no control")
     elif control.reached:
@@ -152,5 +183,5 @@ def _evidence(report: ProbeReport, control: Control | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _word(report: ProbeReport) -> str:
-    return report.log_prefix.removeprefix(LOG_PREFIX).strip() or "no log entry"
+def _word(ending: Ending) -> str:
+    return ending.prefix.removeprefix(LOG_PREFIX).strip() or "no log entry"

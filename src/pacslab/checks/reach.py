@@ -1,57 +1,71 @@
-"""Suite `reach`: every ordered pair of nodes x every port of the lab, probed from the node's own namespace."""
+"""Suite `reach`: every ordered pair of nodes x every port and trick, probed from the node's own namespace."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from pacslab.checks.judge import judge_accounting, judge_reach
-from pacslab.compiler.expectations import Expectation, expectations
+from pacslab.checks.asking import Ending, Endings, request
+from pacslab.checks.catalogue.reach import BY_CLASS
+from pacslab.checks.judge import WITHOUT_TARGET, Judgement, evidence, judge_accounting, judge_denied, judge_reach
+from pacslab.checks.taking_part import judge_cables, judge_destinations, judge_sources
+from pacslab.compiler.probes import probes
 from pacslab.engine.converge import plugs
 from pacslab.engine.docker_values import Running
 from pacslab.engine.fabric import Fabric, Progress
 from pacslab.model.dicom import Protocol
-from pacslab.model.fabric import Control, Fate, Probe, ProbeReport, Reply, SweepReport, SweepRequest, Target
+from pacslab.model.packet import TCP, UDP
 from pacslab.model.plan import Plan
-from pacslab.model.verdict import Accounting, Result
+from pacslab.model.probe import EVERYBODY, THE_FABRIC, Probe, ProbeClass
+from pacslab.model.ruleset import LOG_PREFIX, Denial
+from pacslab.model.sweep import Control, Reply, SweepReport
+from pacslab.model.verdict import Accounting, Result, Verdict
 
-DEAD_PID = 0  # of a node that does not run: it cannot be probed, and that is said
+MOST_SINGLY = 8  # of one class between two nodes that ended alike: more fill one result
+_PROTOCOLS = {TCP: Protocol.TCP, UDP: Protocol.UDP}
+# Judged cable by cable, whatever the destination.
+_BY_CABLE = {
+    ProbeClass.SPOOFED: EVERYBODY,
+    ProbeClass.NO_IPV6: EVERYBODY,
+    ProbeClass.UNASSIGNED: EVERYBODY,
+    ProbeClass.FABRIC: THE_FABRIC,
+    ProbeClass.BROADCAST: EVERYBODY,
+    ProbeClass.MULTICAST: EVERYBODY,
+}
+Group = tuple[ProbeClass, int, str, str]  # class, address family, source, destination
 
 
 def sweep(fabric: Fabric, plan: Plan, running: Iterable[Running], progress: Progress) -> SweepReport:
-    """Probe every pair and port of a running lab."""
-    pids = {plug.cable.node: plug.pid for plug in plugs(plan, running)}
-    request = SweepRequest(
-        targets=tuple(
-            Target(c.node, c.interface, c.address, c.gateway, pids.get(c.node, DEAD_PID)) for c in plan.cables
-        ),
-        probes=tuple(_probe(expectation) for expectation in expectations(plan)),
-    )
-    return fabric.sweep(request, progress)
+    """Send every probe of a running lab."""
+    return fabric.sweep(request(plan, plugs(plan, running)), progress)
 
 
 def judge(plan: Plan, report: SweepReport) -> tuple[Result, ...]:
-    """A verdict for every expectation; a probe that nobody reported on is not forgotten."""
-    reports = {(p.probe.source, p.probe.destination, p.probe.protocol, p.probe.port): p for p in report.probes}
-    controls = {(control.node, control.protocol, control.port): control for control in report.controls}
-    nodes = {node.name: node for node in plan.nodes}
+    """A verdict for every pair, port and class; a probe that nobody reported on is not forgotten."""
+    endings = Endings(plan, report)
     names = {(n.name, s.protocol, s.port): s.name for n in plan.nodes for s in n.services}
-    results = []
-    for expected in expectations(plan):
-        key = (expected.source, expected.destination, expected.protocol, expected.port)
-        service = names.get(key[1:], f"{expected.port}/{expected.protocol.value}")
-        found = reports.get(key) or ProbeReport(_probe(expected), Fate.UNSENT)
-        control = _control(controls, expected)
-        results.append(judge_reach(expected, found, control, nodes[expected.source], service))
-    return (*results, judge_accounting(accounting(report)))
-
-
-def _control(controls: dict[tuple[str, Protocol, int], Control], expected: Expectation) -> Control | None:
-    """The control of the same destination and port; an open UDP port is silent, so another may speak for its node."""
-    own = controls.get((expected.destination, expected.protocol, expected.port))
-    if own is None or own.protocol is Protocol.TCP or not own.reached or own.reply is not Reply.NONE:
-        return own
-    others = (control for key, control in controls.items() if key[0] == expected.destination)
-    return next((control for control in others if control.reached and control.reply is not Reply.NONE), own)
+    results: list[Result] = []
+    groups: dict[Group, list[tuple[int, Probe]]] = {}
+    for number, probe in enumerate(probes(plan)):
+        if probe.kind is ProbeClass.SERVICE:
+            protocol = _PROTOCOLS[probe.protocol]
+            service = names.get((probe.destination, protocol, probe.destination_port), probe.packet.service)
+            if probe.version == 6:
+                service = f"{service} over IPv6"
+            control = endings.control(probe.destination, protocol, probe.destination_port, probe.version)
+            flow = plan.flows[probe.flow] if probe.allowed else None
+            results.append(judge_reach(probe, flow, endings.of(number, probe), control, service))
+        else:
+            destination = _BY_CABLE.get(probe.kind, probe.destination)
+            groups.setdefault((probe.kind, probe.version, probe.source, destination), []).append((number, probe))
+    for group, members in groups.items():
+        results += _judge_group(group, members, endings)
+    return (
+        *results,
+        *judge_cables(plan, report),
+        *judge_sources(plan, endings),
+        *judge_destinations(plan, endings),
+        judge_accounting(accounting(report)),
+    )
 
 
 def accounting(report: SweepReport) -> Accounting:
@@ -65,14 +79,96 @@ def accounting(report: SweepReport) -> Accounting:
         foreign_drops=report.foreign_drops,
         elapsed_s=report.elapsed_s,
         notes=report.notes,
+        rejected=report.rejected,
+        discarded=report.discarded,
     )
 
 
-def _probe(expectation: Expectation) -> Probe:
-    return Probe(
-        expectation.source,
-        expectation.destination,
-        expectation.port,
-        expectation.protocol,
-        confirm=expectation.allowed and expectation.protocol is Protocol.TCP,
+def _judge_group(group: Group, members: list[tuple[int, Probe]], endings: Endings) -> Iterator[Result]:
+    """What passed together, and what did not one by one."""
+    kind, _, _, destination = group
+    control = None if kind in WITHOUT_TARGET else endings.alive(destination)
+    passed: dict[str, list[Probe]] = {}
+    others: dict[Judgement, list[tuple[Probe, Ending]]] = {}
+    for number, probe in members:
+        if _is_plainly_dropped(number, probe, endings, control):
+            passed.setdefault(f"dropped by the firewall ({_word(endings.prefix(number))})", []).append(probe)
+            continue
+        ending = endings.of(number, probe)
+        judgement = judge_denied(probe, ending, control)
+        if judgement[0] is Verdict.PASS:
+            passed.setdefault(judgement[1], []).append(probe)
+        else:
+            others.setdefault(judgement, []).append((probe, ending))
+    for judgement, found in others.items():
+        if len(found) > MOST_SINGLY:
+            yield _many(group, judgement, [probe for probe, _ in found])
+        else:
+            for probe, ending in found:
+                yield _one(probe, judgement, ending, control)
+    if passed:
+        observed = ", ".join(f"{len(found)} {words}" for words, found in passed.items())
+        covered = [_what(probe) for found in passed.values() for probe in found]
+        yield _result(group, (Verdict.PASS, observed, ""), tuple(dict.fromkeys(covered)))
+
+
+def _is_plainly_dropped(number: int, probe: Probe, endings: Endings, control: Control | None) -> bool:
+    """The common case, without a look at anything else."""
+    if not endings.is_plain(number) or not (word := endings.prefix(number)):
+        return False
+    if probe.kind in WITHOUT_TARGET:
+        return probe.kind is not ProbeClass.SPOOFED or _word(word) == Denial.SPOOFED.value
+    return control is not None and control.reached and control.reply is not Reply.NONE
+
+
+def _one(probe: Probe, judgement: Judgement, ending: Ending, control: Control | None) -> Result:
+    verdict, observed, reason = judgement
+    return Result(
+        check=BY_CLASS[probe.kind].id,
+        verdict=verdict,
+        source=probe.source,
+        destination=probe.destination,
+        service=probe.packet.service if probe.kind in _PORTS else probe.kind.value,
+        expected=_expected(probe.kind),
+        observed=observed,
+        evidence=(f"packet {probe.packet}", *evidence(ending, control if probe.kind not in WITHOUT_TARGET else None)),
+        reason=reason,
     )
+
+
+def _many(group: Group, judgement: Judgement, found: list[Probe]) -> Result:
+    return _result(group, judgement, tuple(dict.fromkeys(_what(probe) for probe in found)))
+
+
+def _result(group: Group, judgement: Judgement, covered: tuple[str, ...]) -> Result:
+    kind, version, source, destination = group
+    verdict, observed, reason = judgement
+    service = f"{kind.value} over IPv6" if version == 6 and kind is not ProbeClass.NO_IPV6 else kind.value
+    evidence = (f"{len(covered)} probed: {', '.join(covered)}",)
+    return Result(BY_CLASS[kind].id, verdict, source, destination, service, _expected(kind), observed, evidence, reason)
+
+
+_PORTS = frozenset(
+    {ProbeClass.TRANSPORT, ProbeClass.BOUNDARY, ProbeClass.WATCH, ProbeClass.CANARY, ProbeClass.PROTOCOL}
+)
+
+
+def _what(probe: Probe) -> str:
+    """What tells a probe from the others of its group."""
+    if probe.kind is ProbeClass.SPOOFED:
+        return f"{probe.source_address} -> {probe.destination}:{probe.packet.service}"
+    if probe.kind in _BY_CABLE:
+        return f"{probe.destination_address}:{probe.packet.service}"
+    return probe.packet.service
+
+
+def _expected(kind: ProbeClass) -> str:
+    if kind is ProbeClass.SPOOFED:
+        return "dropped by the firewall as spoofed"
+    if kind is ProbeClass.NO_IPV6:
+        return "no IPv6"
+    return "denied: no conduit" if kind in _PORTS else "denied"
+
+
+def _word(prefix: str) -> str:
+    return prefix.removeprefix(LOG_PREFIX).strip()

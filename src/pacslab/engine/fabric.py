@@ -16,12 +16,11 @@ from pacslab.model.fabric import (
     ListenRequest,
     LookReport,
     LookRequest,
-    SweepReport,
-    SweepRequest,
     WireReport,
     WireRequest,
 )
 from pacslab.model.plan import File
+from pacslab.model.sweep import SweepReport, SweepRequest
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]  # step, done, of how many

@@ -20,7 +20,8 @@ class Verb:
 
     module: str
     function: str
-    request: str = ""  # type of model.fabric that FILE holds; empty: no FILE, "text": FILE's text as it is
+    request: str = ""  # type of `home` that FILE holds; empty: no FILE, "text": FILE's text as it is
+    home: str = "fabric"  # module of pacslab.model
     reports_progress: bool = False
 
 
@@ -35,7 +36,7 @@ VERBS: MappingProxyType[str, Verb] = MappingProxyType(
         "look": Verb("look", "look", "LookRequest"),
         "listen": Verb("listeners", "listen", "ListenRequest", reports_progress=True),
         "greet": Verb("greet", "greet", "GreetRequest", reports_progress=True),
-        "sweep": Verb("sweep", "sweep", "SweepRequest", reports_progress=True),
+        "sweep": Verb("sweep", "sweep", "SweepRequest", home="sweep", reports_progress=True),
     },
 )
 
@@ -65,7 +66,7 @@ def _call(arguments: list[str]) -> Any:
     if verb.request == "text":
         values.append(_read(arguments[1]))
     elif verb.request:
-        shape = getattr(importlib.import_module("pacslab.model.fabric"), verb.request)
+        shape = getattr(importlib.import_module(f"pacslab.model.{verb.home}"), verb.request)
         values.append(codec.loads(shape, _read(arguments[1])))
     if verb.reports_progress:
         values.append(_progress)

@@ -12,7 +12,9 @@ from pacslab.fabric.netlink import NETFILTER, Message, Netlink, attribute, neste
 
 _DELETE = (1 << 8) | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE
 _TUPLE_ORIG, _TUPLE_IP, _TUPLE_PROTO = 1, 1, 2
-_V4_SRC, _V4_DST = 1, 2
+_SRC, _DST = {4: 1, 6: 3}, {4: 2, 6: 4}  # CTA_IP_V4_SRC, CTA_IP_V6_SRC; DST likewise
+_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+_BYTES = {4: 4, 6: 16}
 _PROTO_NUM, _SRC_PORT, _DST_PORT = 1, 2, 3
 _BATCH = 128
 
@@ -24,6 +26,7 @@ class Conversation(NamedTuple):
     destination: int
     protocol: int
     ports: tuple[int, int]
+    version: int = 4
 
 
 def forget(conversations: Sequence[Conversation]) -> int:
@@ -40,10 +43,11 @@ def forget(conversations: Sequence[Conversation]) -> int:
 
 
 def _delete(conversation: Conversation) -> Message:
+    version = conversation.version
     ends = nested(
         _TUPLE_IP,
-        attribute(_V4_SRC, conversation.source.to_bytes(4, "big")),
-        attribute(_V4_DST, conversation.destination.to_bytes(4, "big")),
+        attribute(_SRC[version], conversation.source.to_bytes(_BYTES[version], "big")),
+        attribute(_DST[version], conversation.destination.to_bytes(_BYTES[version], "big")),
     )
     ports = nested(
         _TUPLE_PROTO,
@@ -51,5 +55,5 @@ def _delete(conversation: Conversation) -> Message:
         attribute(_SRC_PORT, struct.pack("!H", conversation.ports[0])),
         attribute(_DST_PORT, struct.pack("!H", conversation.ports[1])),
     )
-    head = struct.pack("!BBH", socket.AF_INET, 0, 0)  # nfgenmsg
+    head = struct.pack("!BBH", _FAMILY[version], 0, 0)  # nfgenmsg
     return Message(_DELETE, 0, head + nested(_TUPLE_ORIG, ends, ports))

@@ -1,110 +1,137 @@
-"""Probed targets -> controls: proof in the same run that each is alive and its cable and capture work."""
+"""Doors -> controls: proof in the same run that each target is alive and its cable and capture work."""
 
 from __future__ import annotations
 
+import errno
+import select
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
+from pacslab.fabric.connects import OUTCOMES, RESET_ON_CLOSE
 from pacslab.fabric.ears import Ears
-from pacslab.fabric.ledger import Attempt, Ledger
-from pacslab.fabric.packets import RST, TCP, ethernet, tcp_packet
+from pacslab.fabric.ledger import Knock, Ledger
+from pacslab.fabric.packets import RST, TCP, UDP, Ends, ethernet, tcp_packet, udp_packet
 from pacslab.fabric.position import Seat
-from pacslab.fabric.volley import PROTOCOL_NUMBERS, Ports, attempt_packet
+from pacslab.fabric.volley import source_port
 from pacslab.fabric.wiring import fabric_mac
 from pacslab.model.dicom import Protocol
-from pacslab.model.fabric import Control, Probe, Reply
+from pacslab.model.sweep import Connect, Control, Door, Reply
+
+PROTOCOL_NUMBERS = {Protocol.TCP: TCP, Protocol.UDP: UDP}
 
 _ROUNDS = 3
 _BATCH = 32
 _WAIT_S = 0.3
-_ETH_P_IP = 0x0800
+_OWN_WAIT_S = 1.0
 _NO_PROTOCOL = 0  # sends, hears nothing
 
-Door = tuple[str, Protocol, int]  # node, protocol, port
+
+@dataclass(slots=True)
+class Controls:
+    """The doors of a sweep, tried one after the other."""
+
+    doors: Sequence[Door]
+    seats: Sequence[Seat]
+    places: Mapping[str, int]  # of the nodes in the seats
+    ledger: Ledger
+    ears: Ears
+    _best: dict[Door, tuple[int, Knock]] = field(default_factory=dict)
+
+    def make(self) -> tuple[Control, ...]:
+        """Knock from the gateway down each target's cable, past the firewall; at its own doors from inside, too."""
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NO_PROTOCOL) as injector:
+            for _ in range(_ROUNDS):
+                left = [door for door in self.doors if self._seat(door).position and not self._is_over(door)]
+                if not left:
+                    break
+                self._round(left, injector)
+        inside = self._from_inside()
+        return tuple(replace(self._report(door), own=inside.get(door, Connect.NOT_TRIED)) for door in self.doors)
+
+    def _round(self, left: Sequence[Door], injector: socket.socket) -> None:
+        sent: list[tuple[Door, int, Knock]] = []
+        for place, door in enumerate(left):
+            # Its source port follows from its id, which the ledger is about to give.
+            number = (self.ledger.base + len(self.ledger.probe)) & 0xFFFFFFFF
+            ports = source_port(number), door.port
+            knock = Knock(self.places[door.node], PROTOCOL_NUMBERS[door.protocol], ports)
+            assert self.ledger.open_control(knock) == number
+            make = tcp_packet if door.protocol is Protocol.TCP else udp_packet
+            self._inject(injector, door, make(self._ends(door), ports, number=number))
+            sent.append((door, number, knock))
+            if place % _BATCH == _BATCH - 1:
+                self.ears.hear()
+        self.ears.hear_until(lambda: all(_is_answered(knock) for _, _, knock in sent), _WAIT_S)
+        for door, number, knock in sent:
+            if door not in self._best or knock.arrived:
+                self._best[door] = number, knock
+            if knock.reply is Reply.SYN_ACK:
+                # Reset what a listening node has half opened, or it would repeat its SYN-ACK for a minute.
+                after_syn = (number + 1) & 0xFFFFFFFF
+                self._inject(injector, door, tcp_packet(self._ends(door), knock.ports, number=after_syn, flags=RST))
+
+    def _from_inside(self) -> dict[Door, Connect]:
+        """Connect to each node's own TCP services from its own namespace: the wire plays no part."""
+        found: dict[Door, Connect] = {}
+        flying: dict[int, tuple[Door, socket.socket]] = {}
+        with select.epoll() as poll:
+            for door in self.doors:
+                position = self._seat(door).position
+                if not door.is_own or door.protocol is not Protocol.TCP or position is None:
+                    continue
+                stream = position.stream(door.version, by_cable=False)
+                error = stream.connect_ex((str(self._address(door)), door.port))
+                if error == errno.EINPROGRESS:
+                    flying[stream.fileno()] = door, stream
+                    poll.register(stream.fileno(), select.EPOLLOUT)
+                else:
+                    found[door] = _close(stream, error)
+            while flying and (ready := poll.poll(_OWN_WAIT_S)):
+                for number, _ in ready:
+                    door, stream = flying.pop(number)
+                    found[door] = _close(stream, stream.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        for door, stream in flying.values():
+            found[door] = _close(stream, errno.ETIMEDOUT)
+        return found
+
+    def _is_over(self, door: Door) -> bool:
+        return door in self._best and _is_answered(self._best[door][1])
+
+    def _report(self, door: Door) -> Control:
+        _, knock = self._best.get(door, (0, Knock(0, 0, (0, 0))))
+        return Control(door.node, door.port, knock.arrived, knock.reply, door.protocol, door.version)
+
+    def _seat(self, door: Door) -> Seat:
+        return self.seats[self.places[door.node]]
+
+    def _address(self, door: Door) -> object:
+        target = self._seat(door).target
+        return target.address if door.version == 4 else target.address6
+
+    def _ends(self, door: Door) -> Ends:
+        target = self._seat(door).target
+        if door.version == 6 and target.address6 is not None and target.gateway6 is not None:
+            return Ends(int(target.gateway6), int(target.address6), 6)
+        return Ends(int(target.gateway), int(target.address))
+
+    def _inject(self, injector: socket.socket, door: Door, packet: bytes) -> None:
+        seat = self._seat(door)
+        if seat.position is None:
+            return
+        frame = ethernet(seat.position.mac, fabric_mac(seat.address), packet)
+        # A cable that is gone carries nothing; the capture at its other end will say so.
+        with suppress(OSError):
+            injector.sendto(frame, (seat.target.interface, 0))
 
 
-def doors(probes: Sequence[Probe]) -> tuple[Door, ...]:
-    """Every destination, protocol and port probed, once, in the order of the probes."""
-    return tuple(dict.fromkeys((probe.destination, probe.protocol, probe.port) for probe in probes))
-
-
-def control(
-    wanted: Sequence[Door],
-    seats: Mapping[str, Seat],
-    *,
-    ledger: Ledger,
-    ears: Ears,
-    ports: Ports,
-) -> tuple[Control, ...]:
-    """Send a probe from the gateway down each target's cable, past the firewall, and see what the node answers."""
-    best: dict[Door, Attempt] = {}
-    first = len(ledger.attempts)
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NO_PROTOCOL) as injector:
-        for _ in range(_ROUNDS):
-            left = [door for door in wanted if seats[door[0]].position and not _is_over(best.get(door))]
-            if not left:
-                break
-            _round(left, seats, best, injector=injector, ledger=ledger, ears=ears, ports=ports)
-        _hang_up(ledger.since(first), {seat.address: seat for seat in seats.values()}, injector)
-    return tuple(_report(door, best.get(door)) for door in wanted)
-
-
-def _round(
-    left: Sequence[Door],
-    seats: Mapping[str, Seat],
-    best: dict[Door, Attempt],
-    *,
-    injector: socket.socket,
-    ledger: Ledger,
-    ears: Ears,
-    ports: Ports,
-) -> None:
-    sent = []
-    for place, door in enumerate(left):
-        node, protocol, port = door
-        seat = seats[node]
-        gateway = int(seat.target.gateway)
-        attempt = Attempt(
-            place, gateway, seat.address, (ports.take(gateway), port), PROTOCOL_NUMBERS[protocol], is_control=True
-        )
-        _inject(injector, seat, attempt_packet(attempt, ledger.open(attempt)))
-        sent.append((door, attempt))
-        if place % _BATCH == _BATCH - 1:
-            ears.hear()
-    ears.hear_until(lambda: all(_is_over(attempt) for _, attempt in sent), _WAIT_S)
-    for door, attempt in sent:
-        if door not in best or attempt.arrived:
-            best[door] = attempt
-
-
-def _is_over(attempt: Attempt | None) -> bool:
+def _is_answered(knock: Knock) -> bool:
     """Whether there is nothing more to hear: a UDP service that listens need not answer."""
-    if attempt is None or not attempt.arrived:
-        return False
-    return attempt.reply is not Reply.NONE or attempt.protocol != TCP
+    return knock.arrived and (knock.reply is not Reply.NONE or knock.protocol != TCP)
 
 
-def _hang_up(entered: Sequence[tuple[int, Attempt]], seats: Mapping[int, Seat], injector: socket.socket) -> None:
-    """Reset what a listening node has half opened, or it would repeat its SYN-ACK for a minute."""
-    for number, attempt in entered:
-        if attempt.reply is Reply.SYN_ACK:
-            after_syn = (number + 1) & 0xFFFFFFFF
-            packet = tcp_packet(attempt.source, attempt.destination, attempt.ports, number=after_syn, flags=RST)
-            _inject(injector, seats[attempt.destination], packet)
-
-
-def _report(door: Door, attempt: Attempt | None) -> Control:
-    node, protocol, port = door
-    if attempt is None:
-        return Control(node, port, reached=False, reply=Reply.NONE, protocol=protocol)
-    return Control(node, port, reached=attempt.arrived, reply=attempt.reply, protocol=protocol)
-
-
-def _inject(injector: socket.socket, seat: Seat, packet: bytes) -> None:
-    if seat.position is None:
-        return
-    frame = ethernet(seat.position.mac, fabric_mac(seat.address), packet)
-    # A cable that is gone carries nothing; the capture at its other end will say so.
-    with suppress(OSError):
-        injector.sendto(frame, (seat.target.interface, _ETH_P_IP))
+def _close(stream: socket.socket, error: int) -> Connect:
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    stream.close()
+    return OUTCOMES.get(error, Connect.UNREACHABLE)

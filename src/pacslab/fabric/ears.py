@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Self
 
 from pacslab.fabric.ledger import Ledger
@@ -16,10 +16,10 @@ from pacslab.fabric.position import Position
 class Ears:
     """Hears what happens at every node's end of its cable and at the firewall."""
 
-    def __init__(self, positions: Collection[Position], log: Log, ledger: Ledger) -> None:
+    def __init__(self, positions: Mapping[int, Position], log: Log, ledger: Ledger) -> None:
         self._ledger = ledger
         self._log = log
-        self._positions = {position.capture.socket.fileno(): position for position in positions}
+        self._positions = {one.capture.socket.fileno(): (at, one) for at, one in positions.items()}
         self._poll = select.epoll()
         self._poll.register(log.socket.fileno(), select.EPOLLIN)
         for number in self._positions:
@@ -34,21 +34,22 @@ class Ears:
     def hear(self, timeout_s: float = 0.0) -> None:
         """Enter all that is waiting; if nothing is, wait for something at most so long."""
         for number, _ in self._poll.poll(timeout_s):
-            position = self._positions.get(number)
-            if position is None:
+            found = self._positions.get(number)
+            if found is None:
                 self._read_log()
             else:
-                self._read_capture(position)
+                self._read_capture(*found)
 
     def hear_until(self, is_over: Callable[[], bool], timeout_s: float) -> None:
-        """Go on hearing until `is_over` says so or the time has passed."""
+        """Go on hearing until `is_over` says so or the time has passed; then once more, for what came with the last."""
         end = time.monotonic() + timeout_s
         while not is_over() and (left_s := end - time.monotonic()) > 0:
             self.hear(left_s)
+        self.hear()
 
     def deafened(self) -> set[int]:
-        """The addresses of the nodes whose capture lost packets since the last call."""
-        return {position.address for position in self._positions.values() if position.capture.losses()}
+        """The targets whose capture lost packets since the last call."""
+        return {at for at, position in self._positions.values() if position.capture.losses()}
 
     @property
     def lost_entries(self) -> int:
@@ -59,8 +60,8 @@ class Ears:
         for entry in self._log.entries():
             self._ledger.note_drop(entry.prefix, parse(entry.packet))
 
-    def _read_capture(self, position: Position) -> None:
-        note, at = self._ledger.note_frame, position.address
+    def _read_capture(self, at: int, position: Position) -> None:
+        note = self._ledger.note_frame
         for outgoing, data in position.capture.frames():
             segment = parse(data)
             if segment is not None:

@@ -1,44 +1,34 @@
-"""Packets and log entries seen -> what became of every attempt to probe; pure bookkeeping by probe id."""
+"""Packets and log entries seen -> what became of every attempt to probe; pure bookkeeping by probe id.
+
+Columns, not objects: a lab of some hundred nodes has millions of probes, and each costs a dozen bytes here.
+"""
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pacslab.fabric.packets import ACK, ICMP, RST, SYN, TCP, UDP, Segment
-from pacslab.model.fabric import Fate, Reply
+from pacslab.fabric.packets import ACK, RST, SYN, TCP, Segment, is_echo_reply
+from pacslab.model.sweep import FATES, REPLIES, Fate, Reply, Rows, Shape
 
 _ID_MASK = 0xFFFFFFFF
+_SENT, _ARRIVED, _ELSEWHERE = 1, 2, 4
+_REPLY_SHIFT = 3
+_CONTROL = _ID_MASK  # in place of a probe's number
+_NO_REPLY = REPLIES.index(Reply.NONE)
+RANK = {fate: place for place, fate in enumerate(FATES)}
 
 
 @dataclass(slots=True)
-class Attempt:
-    """One packet sent for a probe or as a control, and all that was seen of it."""
+class Knock:
+    """A control under way: sent from the gateway, its reply watched for where it leaves the node."""
 
-    probe: int  # index of the probe, or of the control
-    source: int
-    destination: int
-    ports: tuple[int, int]
+    at: int  # target
     protocol: int
-    is_control: bool = False  # its reply is watched for where it leaves the node
-    sent: bool = False
+    ports: tuple[int, int]
     arrived: bool = False
-    source_seen: int | None = None
-    prefix: str | None = None
     reply: Reply = Reply.NONE
-
-    @property
-    def decided(self) -> bool:
-        """Whether nothing more is to be waited for."""
-        return self.prefix is not None or (self.arrived and self.reply is not Reply.NONE)
-
-    @property
-    def fate(self) -> Fate:
-        """Where the packet ended. Arrival outweighs a log entry: what arrived was let through."""
-        if self.arrived:
-            return Fate.ARRIVED
-        if self.prefix is not None:
-            return Fate.DROPPED
-        return Fate.LOST if self.sent else Fate.UNSENT
 
 
 @dataclass(slots=True)
@@ -46,76 +36,145 @@ class Ledger:
     """All attempts of a sweep; an attempt's id is its place counted from a base nobody can guess."""
 
     base: int
-    attempts: list[Attempt] = field(default_factory=list)
+    rows: Rows
+    shapes: Sequence[Shape]
+    claimed: Sequence[int]  # the request's addresses as numbers
+    owners: Sequence[int]  # whose each is
+    probe: array[int] = field(default_factory=lambda: array("I"))
+    state: bytearray = field(default_factory=bytearray)
+    word: bytearray = field(default_factory=bytearray)
+    prefixes: list[str] = field(default_factory=lambda: [""])
+    knocks: dict[int, Knock] = field(default_factory=dict)  # by place
     foreign_drops: int = 0  # log entries about packets that are not ours
-    astray: set[tuple[int, int]] = field(default_factory=set)  # (attempt, node): arrived where it was not sent to
-    connects: dict[tuple[int, int, int], int] = field(default_factory=dict)  # (at, ports) -> source seen
+    sightings: dict[tuple[int, int], int] = field(default_factory=dict)  # (probe, target) -> source; not as sent
+    connects: dict[tuple[int, int, int, int], int] = field(default_factory=dict)  # (at, version, ports) -> source
 
-    def open(self, attempt: Attempt) -> int:
-        """Enter an attempt; returns its id."""
-        self.attempts.append(attempt)
-        return (self.base + len(self.attempts) - 1) & _ID_MASK
+    def open(self, probe: int) -> int:
+        """Enter an attempt of a probe; returns its id."""
+        self.probe.append(probe)
+        self.state.append(0)
+        self.word.append(0)
+        return (self.base + len(self.probe) - 1) & _ID_MASK
 
-    def since(self, first: int) -> list[tuple[int, Attempt]]:
-        """The attempts from the place `first` on, each with its id."""
-        return [((self.base + first + n) & _ID_MASK, one) for n, one in enumerate(self.attempts[first:])]
+    def open_control(self, knock: Knock) -> int:
+        """Enter a control; returns its id."""
+        self.knocks[len(self.probe)] = knock
+        return self.open(_CONTROL)
+
+    def fate(self, place: int) -> Fate:
+        """Where an attempt's packet ended. Arrival outweighs a log entry: what arrived was let through."""
+        state = self.state[place]
+        if state & (_ARRIVED | _ELSEWHERE):
+            return Fate.ARRIVED
+        if self.word[place]:
+            return Fate.REJECTED if self.reply(place) in {Reply.RST, Reply.ICMP} else Fate.DROPPED
+        if state >> _REPLY_SHIFT:
+            return Fate.REJECTED
+        return Fate.LOST if state & _SENT else Fate.UNSENT
+
+    def reply(self, place: int) -> Reply:
+        """What the source of an attempt heard."""
+        return REPLIES[self.state[place] >> _REPLY_SHIFT]
+
+    def is_decided(self, place: int) -> bool:
+        """Whether nothing more is to be waited for."""
+        return bool(self.word[place]) or self.state[place] > _ARRIVED | _SENT | _ELSEWHERE
+
+    def disbelieve(self, first: int, deaf: set[int]) -> None:
+        """From the place `first` on, draw nothing from what these targets' captures did not see."""
+        for place in range(first, len(self.probe)):
+            number = self.probe[place]
+            if number == _CONTROL:
+                continue
+            if self.owners[self.rows.destination[number]] in deaf and not self.state[place] & _ARRIVED:
+                self.word[place] = 0
+            if self.rows.source[number] in deaf:
+                self.state[place] |= _SENT
 
     def note_frame(self, at: int, segment: Segment, *, outgoing: bool) -> None:
-        """Enter a packet seen at the cable's end of the node with address `at`."""
-        if segment.protocol == TCP:
-            if segment.flags & SYN and not segment.flags & ACK:
-                self._note_probe(at, segment, outgoing=outgoing)
-            elif segment.flags & ACK and segment.flags & (SYN | RST):
-                reply = Reply.SYN_ACK if segment.flags & SYN else Reply.RST
-                self._note_reply(at, self._find(segment.acknowledged), segment, reply, outgoing=outgoing)
-        elif segment.protocol == UDP:
-            if segment.number >= 0:
-                self._note_probe(at, segment, outgoing=outgoing)
-        elif segment.protocol == ICMP and segment.quoted is not None:
-            attempt = self._find(segment.quoted.number)
-            if attempt is not None and self._is_watched(at, attempt, outgoing=outgoing):
-                attempt.reply = Reply.ICMP
+        """Enter a packet seen at the cable's end of a target."""
+        place = self._find(segment.number)
+        if place >= 0 and self._is_it(place, segment):
+            self._note_packet(place, at, segment, outgoing=outgoing)
+        elif segment.quoted is not None:
+            quoted = self._find(segment.quoted.number)
+            if quoted >= 0 and self._is_it(quoted, segment.quoted):
+                self._note_reply(quoted, at, Reply.ICMP, outgoing=outgoing)
+        elif place >= 0 and is_echo_reply(segment):
+            self._note_reply(place, at, Reply.ECHO, outgoing=outgoing)
+        elif segment.protocol == TCP:
+            self._note_tcp(at, segment, outgoing=outgoing)
 
     def note_drop(self, prefix: str, segment: Segment | None) -> None:
         """Enter what the firewall's log says of a packet."""
-        attempt = self._find(segment.number) if segment is not None else None
-        if attempt is None or segment is None or not _is_same(attempt, segment):
+        place = self._find(segment.number) if segment is not None else -1
+        if place < 0 or segment is None or not self._is_it(place, segment):
             self.foreign_drops += 1
-        elif attempt.prefix is None:
-            attempt.prefix = prefix
+        elif not self.word[place]:
+            if prefix not in self.prefixes:
+                self.prefixes.append(prefix)
+            self.word[place] = min(self.prefixes.index(prefix), 0xFF)
 
-    def _note_probe(self, at: int, segment: Segment, *, outgoing: bool) -> None:
-        attempt = self._find(segment.number)
-        if attempt is None or segment.protocol != attempt.protocol:
-            if not outgoing:
-                self.connects[at, segment.source_port, segment.destination_port] = segment.source
+    def _note_packet(self, place: int, at: int, segment: Segment, *, outgoing: bool) -> None:
+        number = self.probe[place]
+        if number == _CONTROL:
+            knock = self.knocks[place]
+            knock.arrived = knock.arrived or (not outgoing and at == knock.at)
         elif outgoing:
-            attempt.sent = attempt.sent or at == attempt.source
-        elif at == attempt.destination:
-            attempt.arrived = True
-            attempt.source_seen = segment.source
+            if at == self.rows.source[number]:
+                self.state[place] |= _SENT
         else:
-            self.astray.add(((segment.number - self.base) & _ID_MASK, at))
+            self._note_arrival(place, number, at, segment.source)
 
-    def _note_reply(self, at: int, attempt: Attempt | None, segment: Segment, reply: Reply, *, outgoing: bool) -> None:
-        if (
-            attempt is not None
-            and (segment.destination_port, segment.source_port) == attempt.ports
-            and self._is_watched(at, attempt, outgoing=outgoing)
-        ):
-            attempt.reply = reply
+    def _note_arrival(self, place: int, number: int, at: int, source: int) -> None:
+        owner = self.owners[self.rows.destination[number]]
+        self.state[place] |= _ARRIVED if at == owner else _ELSEWHERE
+        if at != owner or source != self.claimed[self.rows.claimed[number]]:
+            self.sightings[number, at] = source
 
-    @staticmethod
-    def _is_watched(at: int, attempt: Attempt, *, outgoing: bool) -> bool:
-        if attempt.is_control:
-            return outgoing and at == attempt.destination
-        return not outgoing and at == attempt.source
+    def _note_tcp(self, at: int, segment: Segment, *, outgoing: bool) -> None:
+        if segment.flags & ACK and segment.flags & (SYN | RST):
+            place = self._find(segment.acknowledged)
+            if place >= 0 and self._answers(place, segment):
+                reply = Reply.SYN_ACK if segment.flags & SYN else Reply.RST
+                self._note_reply(place, at, reply, outgoing=outgoing)
+        elif segment.flags & SYN and not outgoing:
+            ports = segment.source_port, segment.destination_port
+            self.connects[at, segment.version, *ports] = segment.source
 
-    def _find(self, number: int) -> Attempt | None:
+    def _note_reply(self, place: int, at: int, reply: Reply, *, outgoing: bool) -> None:
+        number = self.probe[place]
+        if number == _CONTROL:
+            knock = self.knocks[place]
+            if outgoing and at == knock.at:
+                knock.reply = reply
+        elif not outgoing and at == self.rows.source[number]:
+            self.state[place] = self.state[place] & 7 | REPLIES.index(reply) << _REPLY_SHIFT
+
+    def _is_it(self, place: int, segment: Segment) -> bool:
+        """Whether a packet with an attempt's id is that attempt: only its addresses may have been translated."""
+        number = self.probe[place]
+        if number == _CONTROL:
+            knock = self.knocks[place]
+            return (segment.protocol, segment.destination_port) == (knock.protocol, knock.ports[1]) and not (
+                segment.protocol == TCP and segment.flags & (ACK | RST)
+            )
+        shape = self.shapes[self.rows.shape[number]]
+        if segment.protocol != shape.protocol:
+            return False
+        if shape.is_icmp:
+            return segment.source_port == shape.source_port
+        return segment.destination_port == self.rows.port[number] and (
+            shape.protocol != TCP or segment.flags in {shape.flags, 0}
+        )
+
+    def _answers(self, place: int, segment: Segment) -> bool:
+        number = self.probe[place]
+        if number == _CONTROL:
+            return (segment.destination_port, segment.source_port) == self.knocks[place].ports
+        return segment.source_port == self.rows.port[number]
+
+    def _find(self, number: int) -> int:
+        """An attempt's place by its id; -1: there is none."""
         place = (number - self.base) & _ID_MASK
-        return self.attempts[place] if number >= 0 and place < len(self.attempts) else None
-
-
-def _is_same(attempt: Attempt, segment: Segment) -> bool:
-    """A log entry's packet is the firewall's view of what was sent, so only translation may have changed it."""
-    return segment.protocol == attempt.protocol and segment.destination_port == attempt.ports[1]
+        return place if number >= 0 and place < len(self.probe) else -1

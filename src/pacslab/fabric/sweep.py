@@ -5,51 +5,65 @@ from __future__ import annotations
 import os
 import resource
 import time
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
-from pacslab.fabric import ruleset
-from pacslab.fabric.connects import Connection, confirm
+from pacslab.fabric import ipv6, ruleset
+from pacslab.fabric.connects import Connection, Connections
 from pacslab.fabric.conntrack import Conversation, forget
-from pacslab.fabric.controls import control, doors
+from pacslab.fabric.controls import Controls
 from pacslab.fabric.ears import Ears
-from pacslab.fabric.ledger import Attempt, Ledger
+from pacslab.fabric.ledger import RANK, Ledger
 from pacslab.fabric.nflog import Log
-from pacslab.fabric.packets import TCP
+from pacslab.fabric.packets import TCP, UDP
 from pacslab.fabric.position import Position, Seat, take_seat
 from pacslab.fabric.refusal import Refusal
-from pacslab.fabric.volley import Ports, fire
-from pacslab.model.fabric import Connect, Control, Fate, Probe, ProbeReport, SweepReport, SweepRequest
+from pacslab.fabric.volley import Volley, source_port
+from pacslab.model.probe import ProbeClass
+from pacslab.model.sweep import (
+    FATES,
+    NOBODY,
+    REPLIES,
+    Extra,
+    Fate,
+    Rows,
+    Sighting,
+    SweepReport,
+    SweepRequest,
+    pack,
+)
 
 Progress = Callable[[str, int, int], None]
 
 _ROUNDS = 3  # a lost probe is sent again twice, as a fresh one; no other is
 _SLOWER = 4  # how much slower
 _PROGRESS_S = 0.25
-_RANK = (Fate.UNSENT, Fate.LOST, Fate.DROPPED, Fate.ARRIVED)  # of several attempts the last of these counts
+_UNHEARD_S = 0.05  # what is discarded unheard has long been counted by then
+_NO_CONTROL = 0xFFFFFFFF
 
 
 def sweep(request: SweepRequest, progress: Progress) -> SweepReport:
     """Send every probe from its source's own namespace and account for each.
 
     Raises:
-        Refusal: A probe names a node that is no target, or somebody else reads the firewall's log.
+        Refusal: A probe names what is not in the request, or somebody else reads the firewall's log.
     """
-    _refuse_unknown(request)
+    rows = Rows.unpacked(request.rows)
+    _refuse_unknown(request, rows)
     _allow_many_files(len(request.targets))
     with ExitStack() as stack:
-        seats = {target.node: take_seat(target) for target in request.targets}
-        positions = [seat.position for seat in seats.values() if seat.position is not None]
-        stack.callback(_leave, positions)
+        seats = [take_seat(target) for target in request.targets]
+        positions = {at: seat.position for at, seat in enumerate(seats) if seat.position is not None}
+        stack.callback(_leave, list(positions.values()))
         log = stack.enter_context(closing(Log()))
-        run = _Run(request, seats, Ledger(int.from_bytes(os.urandom(4), "big")), progress)
-        run.ears = stack.enter_context(
-            Ears(positions, log, run.ledger),
-        )
-        return run.report()
+        numbers = [int(address) for address in request.addresses]
+        ledger = Ledger(int.from_bytes(os.urandom(4), "big"), rows, request.shapes, numbers, request.owners)
+        ears = stack.enter_context(Ears(positions, log, ledger))
+        return _Run(request, rows, seats, ledger, ears, progress).report()
 
 
 @dataclass(slots=True)
@@ -57,46 +71,87 @@ class _Run:
     """One sweep under way."""
 
     request: SweepRequest
-    seats: Mapping[str, Seat]
+    rows: Rows
+    seats: Sequence[Seat]
     ledger: Ledger
+    ears: Ears
     progress: Progress
-    ears: Ears = field(init=False)
-    ports: Ports = field(default_factory=Ports)
     notes: list[str] = field(default_factory=list)
+    fates: bytearray = field(default_factory=bytearray)  # of each probe, its rank
     started: float = field(default_factory=time.monotonic)
 
     def report(self) -> SweepReport:
         before = ruleset.deny_packets()
-        fates = self._probe()
+        self.fates = bytearray(len(self.rows.source))
+        unheard = {place for place, shape in enumerate(self.request.shapes) if shape.kind is ProbeClass.NO_IPV6}
+        shapes = self.rows.shape
+        self._probe([n for n in range(len(shapes)) if shapes[n] not in unheard])
+        self._probe_unheard([n for n in range(len(shapes)) if shapes[n] in unheard])
         foreign_drops = self.ledger.foreign_drops
         after = ruleset.deny_packets()
         # Controls bypass the firewall, but what a node answers them may be denied: so after the counters are read.
-        probes = self.request.probes
-        controls = control(doors(probes), self.seats, ledger=self.ledger, ears=self.ears, ports=self.ports)
+        places = {seat.target.node: at for at, seat in enumerate(self.seats)}
+        controls = Controls(self.request.doors, self.seats, places, self.ledger, self.ears).make()
         connections = self._confirm()
+        self._settle_fates(0)  # an earlier one may have been seen late
         self._forget(connections)
         self._note_absences(before, after)
-        return self._sum_up(fates, controls, connections, (after or 0) - (before or 0), foreign_drops)
+        counts = [self.fates.count(RANK[fate]) for fate in FATES]
+        of = dict(zip(FATES, counts, strict=True))
+        fates, words = self._columns()
+        return SweepReport(
+            fates=pack(fates),
+            words=pack(words),
+            prefixes=tuple(self.ledger.prefixes),
+            sent=len(self.fates) - of[Fate.UNSENT],
+            arrived=of[Fate.ARRIVED],
+            dropped=of[Fate.DROPPED],
+            rejected=of[Fate.REJECTED],
+            discarded=of[Fate.DISCARDED],
+            lost=of[Fate.LOST],
+            counted_drops=(after or 0) - (before or 0),
+            elapsed_s=round(time.monotonic() - self.started, 4),
+            sightings=self._sightings(),
+            confirmations=tuple(one.confirmation for one in connections),
+            controls=controls,
+            extras=self._extras(),
+            foreign_drops=foreign_drops,
+            notes=tuple(self.notes),
+        )
 
-    def _probe(self) -> list[Fate]:
-        """Send all probes, then the lost ones again; returns each one's fate."""
-        fates = [Fate.UNSENT] * len(self.request.probes)
-        left = list(enumerate(self.request.probes))
+    def _probe(self, probes: Sequence[int]) -> None:
+        """Send all, then the lost ones again."""
+        left = probes
         for number in range(_ROUNDS):
-            first = len(self.ledger.attempts)
-            self._fire(left, self.request.rate_per_s / (_SLOWER if number else 1))
-            self._disbelieve_deaf(first)
-            for attempt in self.ledger.attempts:  # all: an earlier one may have been seen late
-                fates[attempt.probe] = max(fates[attempt.probe], attempt.fate, key=_RANK.index)
-            left = [(index, probe) for index, probe in left if fates[index] is Fate.LOST and self._is_worth(probe)]
+            first = len(self.ledger.probe)
+            self._fire(left, self.request.rate_per_s / (_SLOWER if number else 1), self.request.settle_s)
+            self._settle_fates(0 if number else first)
+            left = [probe for probe in left if self.fates[probe] == RANK[Fate.LOST] and self._is_worth(probe)]
             if not left:
                 break
             if number + 1 < _ROUNDS:
                 self.notes.append(f"{len(left)} lost probes were sent again")
-        return fates
 
-    def _fire(self, probes: Sequence[tuple[int, Probe]], rate_per_s: float) -> None:
-        first = len(self.ledger.attempts)
+    def _probe_unheard(self, probes: Sequence[int]) -> None:
+        """Send what the fabric's kernel may throw away before any rule: by its own counters, cable by cable."""
+        if not probes:
+            return
+        first = len(self.ledger.probe)
+        before = {at: ipv6.discards(seat.target.interface) for at, seat in enumerate(self.seats)}
+        self._fire(probes, self.request.rate_per_s, 0)
+        self.ears.hear_until(lambda: False, _UNHEARD_S)
+        self._settle_fates(first)
+        silent: dict[int, list[int]] = {}
+        for probe in probes:
+            if self.fates[probe] == RANK[Fate.LOST]:
+                silent.setdefault(self.rows.source[probe], []).append(probe)
+        for at, unheard in silent.items():
+            if ipv6.discards(self.seats[at].target.interface) - before[at] >= len(unheard):
+                for probe in unheard:
+                    self.fates[probe] = RANK[Fate.DISCARDED]
+
+    def _fire(self, probes: Sequence[int], rate_per_s: float, settle_s: float) -> None:
+        first = len(self.ledger.probe)
         told = time.monotonic()
 
         def tell(done: int) -> None:
@@ -105,116 +160,109 @@ class _Run:
                 told = time.monotonic()
                 self.progress("probe", done, len(probes))
 
-        fire(
-            probes,
-            self.seats,
-            ledger=self.ledger,
-            ears=self.ears,
-            ports=self.ports,
-            rate_per_s=rate_per_s,
-            progress=tell,
-        )
-        waiting = [a for a in self.ledger.attempts[first:] if self._can_leave(a)]
+        addresses, shapes = self.request.addresses, self.request.shapes
+        volley = Volley(self.rows, shapes, addresses, self.seats, self.ledger, self.ears)
+        volley.fire(probes, rate_per_s, tell)
+        last = len(self.ledger.probe)
 
         def is_over() -> bool:
-            while waiting and waiting[-1].decided:
-                waiting.pop()
-            return not waiting
+            nonlocal last
+            while last > first and (self.ledger.is_decided(last - 1) or not self._can_leave(last - 1)):
+                last -= 1
+            return last == first
 
-        self.ears.hear_until(is_over, self.request.settle_s)
+        self.ears.hear_until(is_over, settle_s)
+        self._disbelieve_deaf(first)
         self.progress("probe", len(probes), len(probes))
 
     def _disbelieve_deaf(self, first: int) -> None:
         """Where a capture lost packets, nothing follows from what it did not see."""
         deaf = self.ears.deafened()
-        if not deaf:
-            return
-        self.notes.append(f"the capture at {len(deaf)} nodes lost packets: what they did not see is not believed")
-        for attempt in self.ledger.attempts[first:]:
-            if attempt.destination in deaf and not attempt.arrived:
-                attempt.prefix = None
-            if attempt.source in deaf:
-                attempt.sent = True
+        if deaf:
+            self.notes.append(f"the capture at {len(deaf)} nodes lost packets: what they did not see is not believed")
+            self.ledger.disbelieve(first, deaf)
 
-    def _confirm(self) -> dict[int, Connection]:
-        wanted = [(index, probe) for index, probe in enumerate(self.request.probes) if probe.confirm]
+    def _settle_fates(self, first: int) -> None:
+        """Of several attempts the one that got furthest counts."""
+        numbers, fates, fate = self.ledger.probe, self.fates, self.ledger.fate
+        for place in range(first, len(numbers)):
+            if numbers[place] != _NO_CONTROL and (rank := RANK[fate(place)]) > fates[numbers[place]]:
+                fates[numbers[place]] = rank
+
+    def _confirm(self) -> tuple[Connection, ...]:
+        wanted = [self._connection(probe) for probe in self.request.confirm]
         self.progress("confirm", 0, len(wanted))
-        connections = confirm(
-            wanted,
-            self.seats,
-            ledger=self.ledger,
-            ears=self.ears,
-            ports=self.ports,
-            timeout_s=self.request.connect_timeout_s,
-        )
+        connections = Connections(self.ledger, self.ears, self.request.connect_timeout_s).confirm(wanted)
         self.progress("confirm", len(wanted), len(wanted))
-        return {connection.index: connection for connection in connections}
+        return connections
 
-    def _forget(self, connections: Mapping[int, Connection]) -> None:
+    def _connection(self, probe: int) -> Connection:
+        rows, addresses = self.rows, self.request.addresses
+        destination = rows.destination[probe]
+        position = self.seats[rows.source[probe]].position
+        source = addresses[rows.claimed[probe]]
+        return Connection(
+            probe, position, source, addresses[destination], rows.port[probe], self.request.owners[destination]
+        )
+
+    def _forget(self, connections: Sequence[Connection]) -> None:
         """Half-open conversations would linger for minutes, and a later sweep might meet them."""
-        opened = [
-            Conversation(attempt.source, attempt.destination, attempt.protocol, attempt.ports)
-            for attempt in self.ledger.attempts
-            if (attempt.sent or attempt.arrived) and attempt.prefix is None and not attempt.is_control
-        ]
+        rows, numbers = self.rows, self.ledger.claimed
+        opened = []
+        for place, probe in enumerate(self.ledger.probe):
+            shape = None if probe == _NO_CONTROL else self.request.shapes[rows.shape[probe]]
+            if shape is None or self.ledger.word[place] or not self.ledger.state[place]:
+                continue
+            if shape.protocol in {TCP, UDP}:
+                ports = shape.source_port or source_port((self.ledger.base + place) & 0xFFFFFFFF), rows.port[probe]
+                ends = numbers[rows.claimed[probe]], numbers[rows.destination[probe]]
+                opened.append(Conversation(*ends, shape.protocol, ports, shape.version))
         opened += [
-            Conversation(
-                self.seats[one.probe.source].address,
-                self.seats[one.probe.destination].address,
-                TCP,
-                (one.port, one.probe.port),
-            )
-            for one in connections.values()
+            Conversation(int(one.source), int(one.destination), TCP, (one.port, one.to_port), one.destination.version)
+            for one in connections
             if one.tries
         ]
         forget(opened)
 
     def _note_absences(self, before: int | None, after: int | None) -> None:
-        self.notes += [f"{seat.target.node}: {seat.absence}" for seat in self.seats.values() if seat.absence]
+        self.notes += [f"{seat.target.node}: {seat.absence}" for seat in self.seats if seat.absence]
         if before is None or after is None:
             self.notes.append("no table inet pacslab is loaded: nothing was counted")
         elif after < before:
             self.notes.append("the ruleset was replaced meanwhile: its counters began anew")
         if self.ears.lost_entries:
             self.notes.append(f"the firewall's log lost {self.ears.lost_entries} entries")
-        names = {seat.address: seat.target.node for seat in self.seats.values()}
-        for place, at in sorted(self.ledger.astray):
-            probe = self.request.probes[self.ledger.attempts[place].probe]
-            self.notes.append(f"a probe {probe.source} -> {probe.destination}:{probe.port} arrived at {names[at]}")
 
-    def _sum_up(
-        self,
-        fates: Sequence[Fate],
-        controls: tuple[Control, ...],
-        connections: Mapping[int, Connection],
-        counted_drops: int,
-        foreign_drops: int,
-    ) -> SweepReport:
-        telling: dict[int, Attempt] = {}
-        for attempt in self.ledger.attempts:
-            if not attempt.is_control and attempt.fate is fates[attempt.probe]:
-                telling[attempt.probe] = attempt
-        return SweepReport(
-            probes=tuple(
-                _report(probe, fate, telling[index], connections.get(index))
-                for index, (probe, fate) in enumerate(zip(self.request.probes, fates, strict=True))
-            ),
-            controls=controls,
-            sent=len(fates) - fates.count(Fate.UNSENT),
-            arrived=fates.count(Fate.ARRIVED),
-            dropped=fates.count(Fate.DROPPED),
-            lost=fates.count(Fate.LOST),
-            counted_drops=counted_drops,
-            elapsed_s=round(time.monotonic() - self.started, 4),
-            foreign_drops=foreign_drops,
-            notes=tuple(self.notes),
+    def _columns(self) -> tuple[bytes, bytes]:
+        """Of each probe its fate and reply, and its word, from the attempt that tells most."""
+        ledger, fates = self.ledger, self.fates
+        replies, words = bytearray(len(fates)), bytearray(len(fates))
+        for place, probe in enumerate(ledger.probe):
+            if probe != _NO_CONTROL:
+                words[probe] = ledger.word[place] or words[probe]
+                replies[probe] = REPLIES.index(ledger.reply(place)) or replies[probe]
+        return bytes(fate | reply << 3 for fate, reply in zip(fates, replies, strict=True)), bytes(words)
+
+    def _sightings(self) -> tuple[Sighting, ...]:
+        names = [seat.target.node for seat in self.seats]
+        shapes, rows = self.request.shapes, self.rows
+        return tuple(
+            Sighting(
+                probe, names[at], IPv4Address(source) if shapes[rows.shape[probe]].version == 4 else IPv6Address(source)
+            )
+            for (probe, at), source in self.ledger.sightings.items()
         )
 
-    def _can_leave(self, attempt: Attempt) -> bool:
-        return self.seats[self.request.probes[attempt.probe].source].position is not None
+    def _extras(self) -> tuple[Extra, ...]:
+        found = [(seat.target.node, seat.position.extras) for seat in self.seats if seat.position is not None]
+        return tuple(Extra(node, what) for node, extras in found for what in extras)
 
-    def _is_worth(self, probe: Probe) -> bool:
-        return self.seats[probe.destination].position is not None
+    def _can_leave(self, place: int) -> bool:
+        return self.seats[self.rows.source[self.ledger.probe[place]]].position is not None
+
+    def _is_worth(self, probe: int) -> bool:
+        owner = self.request.owners[self.rows.destination[probe]]
+        return owner == NOBODY or self.seats[owner].position is not None
 
 
 def _leave(positions: Sequence[Position]) -> None:
@@ -223,33 +271,22 @@ def _leave(positions: Sequence[Position]) -> None:
         list(pool.map(Position.close, positions))
 
 
-def _report(probe: Probe, fate: Fate, attempt: Attempt, connection: Connection | None) -> ProbeReport:
-    source_seen = None if attempt.source_seen is None else IPv4Address(attempt.source_seen)
-    if connection is not None and connection.source_seen is not None:
-        source_seen = connection.source_seen
-    return ProbeReport(
-        probe,
-        fate,
-        log_prefix=attempt.prefix or "",
-        reply=attempt.reply,
-        source_seen=source_seen,
-        connect=connection.outcome if connection else Connect.NOT_TRIED,
-        connect_attempts=connection.tries if connection else 0,
-    )
-
-
-def _refuse_unknown(request: SweepRequest) -> None:
-    known = {target.node for target in request.targets}
-    for probe in request.probes:
-        for node in (probe.source, probe.destination):
-            if node not in known:
-                raise Refusal(f"a probe names {node}, which is not among the targets")
-        if probe.source == probe.destination:
-            raise Refusal(f"a probe of {probe.source} to itself never passes the firewall")
+def _refuse_unknown(request: SweepRequest, rows: Rows) -> None:
+    limits: Mapping[str, tuple[array[int], int]] = {
+        "target": (rows.source, len(request.targets)),
+        "source address": (rows.claimed, len(request.addresses)),
+        "destination address": (rows.destination, len(request.addresses)),
+        "shape": (rows.shape, len(request.shapes)),
+    }
+    for what, (column, size) in limits.items():
+        if max(column, default=-1) >= size:
+            raise Refusal(f"a probe names a {what} that is not in the request")
+    if len(request.owners) != len(request.addresses):
+        raise Refusal("every address needs an owner")
 
 
 def _allow_many_files(targets: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 3 * targets + 1024  # a namespace, a capture and a sender each, and the connections
+    wanted = 4 * targets + 1024  # a namespace, a capture and two senders each, and the connections
     if soft not in {hard, resource.RLIM_INFINITY} and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

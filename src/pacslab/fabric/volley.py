@@ -2,71 +2,103 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from pacslab.fabric.ears import Ears
-from pacslab.fabric.ledger import Attempt, Ledger
-from pacslab.fabric.packets import PORT_BITS, PORT_MASK, TCP, UDP, tcp_packet, udp_packet
-from pacslab.fabric.position import Seat
-from pacslab.model.dicom import Protocol
-from pacslab.model.fabric import Probe
+from pacslab.fabric.ledger import Ledger
+from pacslab.fabric.packets import (
+    PORT_BITS,
+    PORT_MASK,
+    TCP,
+    UDP,
+    Ends,
+    fragments,
+    icmp_packet,
+    other_packet,
+    tcp_packet,
+    udp_packet,
+)
+from pacslab.fabric.position import Position, Seat
+from pacslab.fabric.wiring import NODE_INTERFACE, fabric_mac
+from pacslab.model.sweep import Address, Rows, Shape
 
-PROTOCOL_NUMBERS = {Protocol.TCP: TCP, Protocol.UDP: UDP}
-
+_ETHER_TYPES = {4: 0x0800, 6: 0x86DD}
+_ALL_ONES = 0xFFFFFFFF
+_EVERYBODYS_MAC = b"\xff" * 6
 _BATCH = 32  # between two looks at the captures; each probe leaves up to six packets in them
+_IPV6_GROUP_MAC = b"\x33\x33"  # RFC 2464 7: before the last four bytes of the group's address
 
 
-class Ports:
-    """Source ports nobody uses: a walk from a random start through 16384-32767, apart for each source."""
-
-    def __init__(self) -> None:
-        self._counts: dict[int, itertools.count[int]] = {}
-
-    def take(self, source: int) -> int:
-        """The source's next port."""
-        if source not in self._counts:
-            self._counts[source] = itertools.count(random.getrandbits(14))
-        return next(self._counts[source]) & ~PORT_MASK & 0xFFFF | PORT_BITS
+def source_port(number: int) -> int:
+    """The prober's own source port of an attempt: a walk through 16384-32767 that begins where ids do."""
+    return number & ~PORT_MASK & 0xFFFF | PORT_BITS
 
 
-def attempt_packet(attempt: Attempt, number: int) -> bytes:
-    """The IPv4 packet of an attempt."""
-    make = tcp_packet if attempt.protocol == TCP else udp_packet
-    return make(attempt.source, attempt.destination, attempt.ports, number=number, identification=number & 0xFFFF)
+def packet_of(shape: Shape, ends: Ends, port: int, number: int) -> bytes:
+    """The IP packet of an attempt."""
+    if shape.is_icmp:
+        return icmp_packet(ends, shape.protocol, shape.source_port, number=number)
+    ports = shape.source_port or source_port(number), port
+    if shape.protocol == TCP:
+        return tcp_packet(ends, ports, number=number, flags=shape.flags)
+    if shape.protocol == UDP:
+        return udp_packet(ends, ports, number=number)
+    return other_packet(ends, shape.protocol, ports, number=number)
 
 
-def fire(
-    probes: Sequence[tuple[int, Probe]],
-    seats: Mapping[str, Seat],
-    *,
-    ledger: Ledger,
-    ears: Ears,
-    ports: Ports,
-    rate_per_s: float,
-    progress: Callable[[int], None],
-) -> None:
-    """Send each (index, probe) once from its source's position; a source without one sends nothing."""
-    started = time.monotonic()
-    for place in range(0, len(probes), _BATCH):
-        for index, probe in probes[place : place + _BATCH]:
-            source, destination = seats[probe.source], seats[probe.destination]
-            attempt = Attempt(
-                index,
-                source.address,
-                destination.address,
-                (ports.take(source.address), probe.port),
-                PROTOCOL_NUMBERS[probe.protocol],
-            )
-            packet = attempt_packet(attempt, ledger.open(attempt))
-            if source.position is not None:
-                # Whether it left is for the capture at the source to say, not for this call.
-                with suppress(OSError):
-                    source.position.sender.sendto(packet, (destination.text, 0))
-        ears.hear()
-        progress(place)
-        while (ahead_s := started + (place + _BATCH) / rate_per_s - time.monotonic()) > 0:
-            ears.hear(ahead_s)
+@dataclass(frozen=True, slots=True)
+class Volley:
+    """All that sending needs to know."""
+
+    rows: Rows
+    shapes: Sequence[Shape]
+    addresses: Sequence[Address]
+    seats: Sequence[Seat]
+    ledger: Ledger
+    ears: Ears
+
+    def fire(self, probes: Sequence[int], rate_per_s: float, progress: Callable[[int], None]) -> None:
+        """Send each probe once from its source's position; a source without one sends nothing."""
+        numbers = [(int(address), str(address)) for address in self.addresses]
+        started = time.monotonic()
+        for place in range(0, len(probes), _BATCH):
+            for probe in probes[place : place + _BATCH]:
+                self._send(probe, numbers)
+            self.ears.hear()
+            progress(place)
+            while (ahead_s := started + (place + _BATCH) / rate_per_s - time.monotonic()) > 0:
+                self.ears.hear(ahead_s)
+
+    def _send(self, probe: int, numbers: Sequence[tuple[int, str]]) -> None:
+        rows = self.rows
+        number = self.ledger.open(probe)
+        position = self.seats[rows.source[probe]].position
+        if position is None:
+            return
+        shape = self.shapes[rows.shape[probe]]
+        destination, text = numbers[rows.destination[probe]]
+        packet = packet_of(
+            shape, Ends(numbers[rows.claimed[probe]][0], destination, shape.version), rows.port[probe], number
+        )
+        # Whether it left is for the capture at the source to say, not for this call.
+        with suppress(OSError):
+            if shape.version == 6 or destination == _ALL_ONES:
+                _send_frame(position, shape.version, destination, packet)
+            elif shape.is_fragmented:
+                for piece in fragments(packet):
+                    position.sender.sendto(piece, (text, 0))
+            else:
+                position.sender.sendto(packet, (text, 0))
+
+
+def _send_frame(position: Position, version: int, destination: int, packet: bytes) -> None:
+    """Put a packet on the cable as it is: a node without IPv6, or without ARP for a broadcast, would not."""
+    mac = fabric_mac(position.address)
+    if version == 4:
+        mac = _EVERYBODYS_MAC
+    elif destination >> 120 == 0xFF:
+        mac = _IPV6_GROUP_MAC + (destination & 0xFFFFFFFF).to_bytes(4, "big")
+    position.framer.sendto(packet, (NODE_INTERFACE, _ETHER_TYPES[version], 0, 0, mac))

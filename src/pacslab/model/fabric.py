@@ -1,4 +1,4 @@
-"""What the host and the fabric say to each other: cables to lay, services to greet, probes to send."""
+"""What the host and the fabric say to each other: cables to lay, services to greet, what to look at."""
 
 from __future__ import annotations
 
@@ -134,107 +134,6 @@ class GreetReport:
     """The answer to a GreetRequest."""
 
     answers: tuple[Answer, ...]
-
-
-class Reply(StrEnum):
-    """What came back, seen on the wire, to a TCP SYN."""
-
-    SYN_ACK = "syn-ack"
-    RST = "rst"
-    ICMP = "icmp"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A node as the sweep sees it: a position to probe from and to."""
-
-    node: str
-    interface: str
-    address: IPv4Address
-    gateway: IPv4Address
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """One attempt, from a node's own position."""
-
-    source: str
-    destination: str
-    port: int
-    protocol: Protocol = Protocol.TCP
-    confirm: bool = False  # also open a full connection from the source's namespace (expected to be allowed)
-
-
-@dataclass(frozen=True, slots=True)
-class SweepRequest:
-    """Send every probe once, with controls, and say where each one ended."""
-
-    targets: tuple[Target, ...]
-    probes: tuple[Probe, ...]
-    rate_per_s: int = 20_000
-    settle_s: float = 0.5  # how long to wait for stragglers after the last probe
-    connect_timeout_s: float = 3.0
-
-
-class Fate(StrEnum):
-    """Where a probe's packet ended."""
-
-    ARRIVED = "arrived"  # seen at the receiver's end of its cable
-    DROPPED = "dropped"  # named by the firewall's own log
-    LOST = "lost"  # neither: nobody may conclude anything
-    UNSENT = "unsent"  # never left the sender
-
-
-class Connect(StrEnum):
-    """How a full connection ended."""
-
-    CONNECTED = "connected"
-    REFUSED = "refused"
-    TIMED_OUT = "timed-out"
-    UNREACHABLE = "unreachable"
-    NOT_TRIED = "not-tried"
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeReport:
-    """What became of one probe."""
-
-    probe: Probe
-    fate: Fate
-    log_prefix: str = ""  # the firewall's word for the drop, e.g. "pacslab:no-conduit"
-    reply: Reply = Reply.NONE
-    source_seen: IPv4Address | None = None  # the source address the receiver saw
-    connect: Connect = Connect.NOT_TRIED
-    connect_attempts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """Proof in the same run that a target is alive and its cable and capture work."""
-
-    node: str
-    port: int
-    reached: bool  # the fabric's own control probe was captured at the node's end of the cable
-    reply: Reply  # what the node's stack answered: SYN-ACK where it listens, RST where it does not
-    protocol: Protocol = Protocol.TCP
-
-
-@dataclass(frozen=True, slots=True)
-class SweepReport:
-    """The answer to a SweepRequest. Sent = arrived + dropped + lost."""
-
-    probes: tuple[ProbeReport, ...]
-    controls: tuple[Control, ...]  # one for every destination and port that was probed
-    sent: int
-    arrived: int
-    dropped: int
-    lost: int
-    counted_drops: int  # how far the firewall's own deny counters advanced meanwhile
-    elapsed_s: float
-    foreign_drops: int = 0  # log entries meanwhile about packets that were not the sweep's
-    notes: tuple[str, ...] = ()  # what makes the evidence weaker, in whole sentences; empty if nothing does
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ class Result:
     check: str
     verdict: Verdict
     source: str  # node
-    destination: str  # node
-    service: str  # "dicom", or a port nobody has a name for: "11112/tcp"
+    destination: str  # node; "fabric"; "everybody"
+    service: str  # "dicom"; a port nobody has a name for, "23/tcp"; or a class of probes, "watched port"
     expected: str
     observed: str
     evidence: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """Every probe's end: sent = arrived + dropped + lost."""
+    """Every probe's end: sent = arrived + dropped + rejected + discarded + lost."""
 
     sent: int
     arrived: int
@@ -59,6 +59,8 @@ class Accounting:
     foreign_drops: int  # of them, what was not about the sweep's own probes
     elapsed_s: float
     notes: tuple[str, ...] = ()  # whole sentences about what weakens the evidence
+    rejected: int = 0  # the source was told no, by a rule
+    discarded: int = 0  # over IPv6, by a kernel that has it switched off and counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,8 @@ def _conclusion(run: Run) -> Text:
     if run.accounting:
         a = run.accounting
         text.append(
-            f"\n{a.sent} probes sent = {a.arrived} arrived + {a.dropped} dropped + {a.lost} lost; {a.elapsed_s:.1f} s",
+            f"\n{a.sent} probes sent = {a.arrived} arrived + {a.dropped} dropped + {a.rejected} rejected"
+            f" + {a.discarded} discarded + {a.lost} lost; {a.elapsed_s:.1f} s",
             style="none",
         )
     text.append(f"\nplan {run.plan[:12]}, ruleset {run.ruleset[:12]}, engine {run.engine}", style="none")

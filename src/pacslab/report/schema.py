@@ -40,6 +40,8 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "Check.references": "What the requirement answers to.",
         "Accounting.counted_drops": "How far the firewall's own deny counters advanced meanwhile.",
         "Accounting.foreign_drops": "Of them, what was not about the sweep's own probes.",
+        "Accounting.rejected": "How many were refused in so many words: a reset or an ICMP error, and no arrival.",
+        "Accounting.discarded": "Over IPv6, thrown away by a kernel that has it switched off and counts.",
         "Accounting.notes": "What weakens the evidence, in whole sentences.",
     },
 )

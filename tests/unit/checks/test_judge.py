@@ -2,17 +2,19 @@
 
 import itertools
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
 from pacslab.checks import catalogue
-from pacslab.checks.judge import judge_accounting, judge_operation, judge_reach
-from pacslab.compiler.expectations import Expectation
+from pacslab.checks.asking import Ending
+from pacslab.checks.judge import WITHOUT_TARGET, judge_accounting, judge_denied, judge_operation, judge_reach
 from pacslab.model.device import Layer, Observation
-from pacslab.model.dicom import Operation, Protocol
-from pacslab.model.fabric import Connect, Control, Fate, Probe, ProbeReport, Reply
+from pacslab.model.dicom import Operation
+from pacslab.model.packet import ICMPV6, TCP, UDP
 from pacslab.model.plan import Flow, Plan
+from pacslab.model.probe import Probe, ProbeClass
+from pacslab.model.sweep import Connect, Control, Fate, Reply
 from pacslab.model.verdict import Accounting, Result, Verdict
 
 PASS, FAIL, UNCLEAR = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
@@ -26,6 +28,9 @@ CUT = Control("pacs", 11112, reached=False, reply=Reply.NONE)
 NEVER_MADE = None
 
 ARRIVED, DROPPED, LOST, UNSENT = Fate.ARRIVED, Fate.DROPPED, Fate.LOST, Fate.UNSENT
+REJECTED, DISCARDED = Fate.REJECTED, Fate.DISCARDED
+THERE = IPv4Address("198.18.20.10")
+PROBE = Probe(ProbeClass.SERVICE, "ct-1", "pacs", OWN, THERE, TCP, 11112)
 CONNECTED, REFUSED, TIMED_OUT, NOT_TRIED = Connect.CONNECTED, Connect.REFUSED, Connect.TIMED_OUT, Connect.NOT_TRIED
 
 
@@ -35,7 +40,6 @@ def flow(reference: Plan) -> Flow:
 
 
 def _judge(
-    plan: Plan,
     flow: Flow | None,
     fate: Fate,
     connect: Connect,
@@ -45,9 +49,7 @@ def _judge(
     reply: Reply = Reply.NONE,
 ) -> Result:
     prefix = "pacslab:no-conduit" if fate is DROPPED else ""
-    report = ProbeReport(Probe("ct-1", "pacs", 11112), fate, prefix, reply, seen, connect, 2)
-    expectation = Expectation("ct-1", "pacs", Protocol.TCP, 11112, flow)
-    return judge_reach(expectation, report, control, plan.node("ct-1"), "dicom")
+    return judge_reach(PROBE, flow, Ending(fate, prefix, reply, seen, "", connect, 2), control, "dicom")
 
 
 @pytest.mark.parametrize(
@@ -89,10 +91,9 @@ def test_allowed(
     seen: IPv4Address | None,
     *,
     expected: Verdict,
-    reference: Plan,
     flow: Flow,
 ) -> None:
-    assert _judge(reference, flow, fate, connect, control, seen=seen).verdict is expected
+    assert _judge(flow, fate, connect, control, seen=seen).verdict is expected
 
 
 @pytest.mark.parametrize(
@@ -112,12 +113,14 @@ def test_allowed(
         (ARRIVED, NOT_TRIED, NEVER_MADE, Reply.NONE, FAIL),
         (DROPPED, CONNECTED, LISTENS, Reply.NONE, FAIL),
         (LOST, CONNECTED, LISTENS, Reply.NONE, FAIL),
+        # told no by somebody, and no log entry says that it was the firewall
+        (REJECTED, NOT_TRIED, LISTENS, Reply.RST, UNCLEAR),
+        # only IPv6 is discarded by the kernel
+        (DISCARDED, NOT_TRIED, LISTENS, Reply.NONE, UNCLEAR),
     ],
 )
-def test_denied(
-    fate: Fate, connect: Connect, control: Control | None, reply: Reply, *, expected: Verdict, reference: Plan
-) -> None:
-    assert _judge(reference, None, fate, connect, control, reply=reply).verdict is expected
+def test_denied(fate: Fate, connect: Connect, control: Control | None, reply: Reply, *, expected: Verdict) -> None:
+    assert _judge(None, fate, connect, control, reply=reply).verdict is expected
 
 
 EVERYTHING = list(
@@ -126,10 +129,10 @@ EVERYTHING = list(
 
 
 @pytest.mark.parametrize("permitted", [True, False])
-def test_over_all_combinations_nothing_passes_without_evidence(permitted: bool, reference: Plan, flow: Flow) -> None:
+def test_over_all_combinations_nothing_passes_without_evidence(permitted: bool, flow: Flow) -> None:
     passed = 0
     for fate, connect, control, seen, reply in EVERYTHING:
-        result = _judge(reference, flow if permitted else None, fate, connect, control, seen=seen, reply=reply)
+        result = _judge(flow if permitted else None, fate, connect, control, seen=seen, reply=reply)
         if result.verdict is UNCLEAR:
             assert result.reason
         if result.verdict is not PASS:
@@ -144,8 +147,8 @@ def test_over_all_combinations_nothing_passes_without_evidence(permitted: bool, 
     assert passed
 
 
-def test_a_result_says_what_was_expected_seen_and_where_it_is_written(reference: Plan, flow: Flow) -> None:
-    result = _judge(reference, flow, DROPPED, TIMED_OUT, LISTENS)
+def test_a_result_says_what_was_expected_seen_and_where_it_is_written(flow: Flow) -> None:
+    result = _judge(flow, DROPPED, TIMED_OUT, LISTENS)
     assert (result.check, result.conduit, result.origin) == ("REACH-01", "acquire", flow.origin)
     assert (result.expected, result.attempts) == ("allowed by conduit acquire", 2)
     assert result.observed == "dropped by the firewall (no-conduit)"
@@ -156,8 +159,8 @@ def test_a_result_says_what_was_expected_seen_and_where_it_is_written(reference:
     )
 
 
-def test_a_denied_result_names_no_conduit(reference: Plan) -> None:
-    result = _judge(reference, None, DROPPED, NOT_TRIED, NEVER_MADE)
+def test_a_denied_result_names_no_conduit() -> None:
+    result = _judge(None, DROPPED, NOT_TRIED, NEVER_MADE)
     assert (result.check, result.conduit, result.origin, result.expected) == (
         "REACH-02",
         "",
@@ -225,30 +228,67 @@ def test_check_ids_are_unique_and_each_has_a_requirement_and_references() -> Non
 
 def test_check_ids_are_never_given_away() -> None:
     """Reports and documents cite them: this list only grows."""
-    assert {check.id: check.suite for check in catalogue.CATALOGUE} == {
-        "REACH-01": "reach",
-        "REACH-02": "reach",
-        "REACH-03": "reach",
-        "DICOM-01": "dicom",
-        "DICOM-02": "dicom",
-        "DICOM-03": "dicom",
-        "DICOM-04": "dicom",
-        "DICOM-05": "dicom",
-    } | {f"PROOF-{n:02}": "proof" for n in range(1, 13)} | {f"LISTEN-{n:02}": "listeners" for n in (1, 2)}
+    ids = {"reach": ("REACH", 16), "dicom": ("DICOM", 5), "proof": ("PROOF", 12), "listeners": ("LISTEN", 2)}
+    found = [(check.suite, check.id) for check in catalogue.CATALOGUE]
+    assert sorted(found) == sorted(
+        (suite, f"{name}-{number:02}") for suite, (name, last) in ids.items() for number in range(1, last + 1)
+    )
 
 
-def _udp(fate: Fate, control: Control | None, seen: IPv4Address | None, flow: Flow | None, plan: Plan) -> Verdict:
-    probe = Probe("ct-1", "pacs", 514, Protocol.UDP)
-    report = ProbeReport(probe, fate, "pacslab:no-conduit" if fate is DROPPED else "", Reply.NONE, seen)
-    expectation = Expectation("ct-1", "pacs", Protocol.UDP, 514, flow)
-    return judge_reach(expectation, report, control, plan.node("ct-1"), "syslog").verdict
+def _udp(fate: Fate, control: Control | None, seen: IPv4Address | None, flow: Flow | None) -> Verdict:
+    probe = PROBE._replace(protocol=UDP, destination_port=514)
+    ending = Ending(fate, "pacslab:no-conduit" if fate is DROPPED else "", Reply.NONE, seen)
+    return judge_reach(probe, flow, ending, control, "syslog").verdict
 
 
-def test_over_udp_one_arrival_is_enough_and_the_source_still_counts(reference: Plan, flow: Flow) -> None:
-    assert _udp(ARRIVED, MUTE, OWN, flow, reference) is PASS
-    assert _udp(ARRIVED, MUTE, OTHER, flow, reference) is FAIL
-    assert _udp(ARRIVED, MUTE, None, flow, reference) is UNCLEAR
-    assert _udp(DROPPED, LISTENS, None, flow, reference) is FAIL
-    assert _udp(ARRIVED, LISTENS, OWN, None, reference) is FAIL
-    assert _udp(DROPPED, LISTENS, None, None, reference) is PASS
-    assert _udp(DROPPED, MUTE, None, None, reference) is UNCLEAR
+def test_over_udp_one_arrival_is_enough_and_the_source_still_counts(flow: Flow) -> None:
+    assert _udp(ARRIVED, MUTE, OWN, flow) is PASS
+    assert _udp(ARRIVED, MUTE, OTHER, flow) is FAIL
+    assert _udp(ARRIVED, MUTE, None, flow) is UNCLEAR
+    assert _udp(DROPPED, LISTENS, None, flow) is FAIL
+    assert _udp(ARRIVED, LISTENS, OWN, None) is FAIL
+    assert _udp(DROPPED, LISTENS, None, None) is PASS
+    assert _udp(DROPPED, MUTE, None, None) is UNCLEAR
+
+
+def _denied(kind: ProbeClass, fate: Fate, word: str = "", control: Control | None = None) -> Verdict:
+    prefix = f"pacslab:{word}" if word else ""
+    return judge_denied(PROBE._replace(kind=kind), Ending(fate, prefix), control)[0]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ProbeClass if kind not in WITHOUT_TARGET])
+def test_what_goes_to_a_node_needs_a_node_that_is_alive(kind: ProbeClass) -> None:
+    assert _denied(kind, DROPPED, "no-conduit", LISTENS) is PASS
+    assert _denied(kind, REJECTED, "no-conduit", LISTENS) is PASS
+    assert _denied(kind, DROPPED, "no-conduit", CUT) is UNCLEAR
+    assert _denied(kind, DROPPED, "", LISTENS) is UNCLEAR
+
+
+@pytest.mark.parametrize("kind", list(ProbeClass))
+def test_in_no_class_anything_passes_without_evidence(kind: ProbeClass) -> None:
+    assert _denied(kind, ARRIVED, "no-conduit", LISTENS) is FAIL
+    assert _denied(kind, LOST, "", LISTENS) is UNCLEAR
+    assert _denied(kind, UNSENT, "", LISTENS) is UNCLEAR
+    assert _denied(kind, REJECTED, "", LISTENS) is UNCLEAR
+    assert _denied(kind, DISCARDED, "", LISTENS) is (PASS if kind is ProbeClass.NO_IPV6 else UNCLEAR)
+
+
+def test_a_borrowed_address_must_be_stopped_for_being_borrowed() -> None:
+    assert _denied(ProbeClass.SPOOFED, DROPPED, "spoofed") is PASS
+    assert _denied(ProbeClass.SPOOFED, DROPPED, "no-conduit") is FAIL
+
+
+@pytest.mark.parametrize("kind", sorted(WITHOUT_TARGET - {ProbeClass.SPOOFED}))
+def test_where_there_is_nobody_nobody_need_be_alive(kind: ProbeClass) -> None:
+    assert _denied(kind, DROPPED, "no-node") is PASS
+
+
+def test_over_ipv6_a_program_that_does_not_listen_is_no_failure(flow: Flow) -> None:
+    ends = IPv6Address("2001:2::1"), IPv6Address("2001:2::2")
+    probe = PROBE._replace(source_address=ends[0], destination_address=ends[1])
+    arrived = Ending(ARRIVED, source_seen=ends[0], connect=REFUSED)
+    assert judge_reach(probe, flow, arrived, CLOSED, "dicom").verdict is Verdict.SKIPPED
+    assert judge_reach(probe, flow, Ending(DROPPED, "pacslab:ipv6"), CLOSED, "dicom").verdict is FAIL
+    assert judge_reach(probe, flow, Ending(LOST), CLOSED, "dicom").verdict is UNCLEAR
+    echo = probe._replace(kind=ProbeClass.ECHO, protocol=ICMPV6)
+    assert judge_denied(echo, Ending(ARRIVED, elsewhere="vna"), LISTENS)[:2] == (FAIL, "reached vna")

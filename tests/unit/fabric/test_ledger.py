@@ -6,48 +6,62 @@ import itertools
 
 import pytest
 
-from pacslab.fabric.ledger import Attempt, Ledger
-from pacslab.fabric.packets import ACK, ICMP, RST, SYN, TCP, Segment
-from pacslab.model.fabric import Fate, Reply
+from pacslab.fabric.ledger import Knock, Ledger
+from pacslab.fabric.packets import ACK, ICMP, RST, SYN, TCP, UDP, Segment
+from pacslab.model.probe import ProbeClass
+from pacslab.model.sweep import NOBODY, Fate, Reply, Rows, Shape
 
-CT, PACS, VNA, GATEWAY = 10, 20, 30, 1
+CT, PACS, VNA = range(3)  # targets
+ADDRESSES = (10, 20, 30, 99)  # theirs, and one that is nobody's
+GATEWAY = 1
 BASE = 0xFFFFFFFE  # ids wrap around
+SHAPES = (
+    Shape(ProbeClass.SERVICE, 4, TCP),
+    Shape(ProbeClass.ACK, 4, TCP, flags=ACK),
+    Shape(ProbeClass.ECHO, 4, ICMP, 8 << 8, is_icmp=True),
+    Shape(ProbeClass.WATCH, 4, UDP),
+)
+ROWS = (
+    (CT, CT, PACS, 104, 0),
+    (CT, CT, PACS, 104, 0),
+    (CT, CT, PACS, 104, 1),
+    (CT, CT, PACS, 0, 2),
+    (CT, CT, 3, 53, 3),
+)
 
 
 @pytest.fixture
 def ledger() -> Ledger:
-    ledger = Ledger(BASE)
-    for probe in range(4):
-        ledger.open(attempt(probe))
+    return opened()
+
+
+def opened() -> Ledger:
+    ledger = Ledger(BASE, Rows.of(ROWS), SHAPES, ADDRESSES, (CT, PACS, VNA, NOBODY))
+    for probe in range(len(ROWS)):
+        ledger.open(probe)
     return ledger
 
 
-def attempt(probe: int, *, is_control: bool = False) -> Attempt:
-    source = GATEWAY if is_control else CT
-    return Attempt(probe, source, PACS, (20_000 + probe, 104), TCP, is_control=is_control)
+def syn(number: int, *, source: int = 10, port: int = 104, flags: int = SYN) -> Segment:
+    return Segment(source, 20, TCP, 20_000, port, flags, number)
 
 
-def syn(number: int, *, source: int = CT, port: int = 104) -> Segment:
-    return Segment(source, PACS, TCP, 20_000, port, SYN, number)
-
-
-def reply(probe: int, flags: int, *, to: int = CT) -> Segment:
-    return Segment(PACS, to, TCP, 104, 20_000 + probe, flags, 77, (BASE + probe) & 0xFFFFFFFF)
+def reply(probe: int, flags: int, *, to: int = 10) -> Segment:
+    return Segment(20, to, TCP, 104, 20_000 + probe, flags, 77, (BASE + probe) & 0xFFFFFFFF)
 
 
 def test_ids_are_counted_from_the_base_and_wrap_around(ledger: Ledger) -> None:
-    assert ledger.open(attempt(4)) == 2
-    assert [number for number, _ in ledger.since(1)] == [0xFFFFFFFF, 0, 1, 2]
+    assert ledger.open(0) == 3
 
 
 def test_nothing_seen_is_unsent(ledger: Ledger) -> None:
-    assert ledger.attempts[0].fate is Fate.UNSENT
+    assert ledger.fate(0) is Fate.UNSENT
 
 
 def test_seen_leaving_only_is_lost(ledger: Ledger) -> None:
     ledger.note_frame(CT, syn(BASE), outgoing=True)
-    assert ledger.attempts[0].fate is Fate.LOST
-    assert ledger.attempts[1].fate is Fate.UNSENT
+    assert ledger.fate(0) is Fate.LOST
+    assert ledger.fate(1) is Fate.UNSENT
 
 
 def test_arrival_outweighs_a_log_entry_in_any_order() -> None:
@@ -57,65 +71,106 @@ def test_arrival_outweighs_a_log_entry_in_any_order() -> None:
         lambda ledger: ledger.note_frame(PACS, syn(BASE), outgoing=False),
     )
     for order in itertools.permutations(events):
-        ledger = Ledger(BASE)
-        ledger.open(attempt(0))
+        ledger = opened()
         for event in order:
             event(ledger)
-        assert ledger.attempts[0].fate is Fate.ARRIVED
+        assert ledger.fate(0) is Fate.ARRIVED
 
 
 def test_the_log_names_the_drop_and_the_first_word_stays(ledger: Ledger) -> None:
     ledger.note_drop("pacslab:no-conduit", syn(BASE + 1))
     ledger.note_drop("pacslab:state", syn(BASE + 1))
-    assert (ledger.attempts[1].fate, ledger.attempts[1].prefix) == (Fate.DROPPED, "pacslab:no-conduit")
+    assert (ledger.fate(1), ledger.prefixes[ledger.word[1]]) == (Fate.DROPPED, "pacslab:no-conduit")
     assert ledger.foreign_drops == 0
 
 
-@pytest.mark.parametrize("segment", [None, syn(12345), syn(BASE, port=105)])
+@pytest.mark.parametrize("segment", [None, syn(12345), syn(BASE, port=105), syn(BASE, flags=ACK)])
 def test_drops_of_other_packets_are_only_counted(ledger: Ledger, segment: Segment | None) -> None:
     ledger.note_drop("pacslab:state", segment)
     assert ledger.foreign_drops == 1
-    assert {one.fate for one in ledger.attempts} == {Fate.UNSENT}
+    assert {ledger.fate(place) for place in range(len(ROWS))} == {Fate.UNSENT}
 
 
-def test_the_source_the_receiver_saw_is_kept(ledger: Ledger) -> None:
-    ledger.note_frame(PACS, syn(BASE, source=GATEWAY), outgoing=False)
-    assert ledger.attempts[0].source_seen == GATEWAY
+def test_another_source_than_the_sent_one_is_a_sighting(ledger: Ledger) -> None:
+    ledger.note_frame(PACS, syn(BASE), outgoing=False)
+    assert ledger.sightings == {}
+    ledger.note_frame(PACS, syn(BASE + 1, source=GATEWAY), outgoing=False)
+    assert ledger.sightings == {(1, PACS): GATEWAY}
 
 
-def test_a_probe_that_arrives_elsewhere_is_astray(ledger: Ledger) -> None:
+def test_a_probe_that_arrives_elsewhere_has_arrived_and_is_a_sighting(ledger: Ledger) -> None:
     ledger.note_frame(VNA, syn(BASE + 1), outgoing=False)
-    assert ledger.astray == {(1, VNA)}
-    assert ledger.attempts[1].fate is Fate.UNSENT
+    assert ledger.sightings == {(1, VNA): 10}
+    assert ledger.fate(1) is Fate.ARRIVED
+
+
+def test_what_was_sent_to_nobody_arrives_at_whoever_hears_it(ledger: Ledger) -> None:
+    ledger.note_frame(PACS, Segment(10, 99, UDP, 20_000, 53, number=(BASE + 4) & 0xFFFFFFFF), outgoing=False)
+    assert (ledger.fate(4), ledger.sightings) == (Fate.ARRIVED, {(4, PACS): 10})
 
 
 @pytest.mark.parametrize(("flags", "expected"), [(SYN | ACK, Reply.SYN_ACK), (RST | ACK, Reply.RST), (ACK, Reply.NONE)])
 def test_a_reply_counts_where_the_source_hears_it(ledger: Ledger, flags: int, expected: Reply) -> None:
     ledger.note_frame(PACS, reply(1, flags), outgoing=True)
-    assert ledger.attempts[1].reply is Reply.NONE
+    assert ledger.reply(1) is Reply.NONE
     ledger.note_frame(CT, reply(1, flags), outgoing=False)
-    assert ledger.attempts[1].reply is expected
+    assert ledger.reply(1) is expected
+
+
+def test_an_answer_to_what_never_arrived_is_a_rejection(ledger: Ledger) -> None:
+    ledger.note_frame(CT, syn(BASE), outgoing=True)
+    ledger.note_frame(CT, reply(0, RST | ACK), outgoing=False)
+    assert ledger.fate(0) is Fate.REJECTED
+    ledger.note_frame(PACS, syn(BASE), outgoing=False)
+    assert ledger.fate(0) is Fate.ARRIVED
+
+
+def test_an_echo_and_its_reply_have_one_number(ledger: Ledger) -> None:
+    number = (BASE + 3) & 0xFFFFFFFF
+    ledger.note_frame(PACS, Segment(10, 20, ICMP, 8 << 8, number=number), outgoing=False)
+    ledger.note_frame(CT, Segment(20, 10, ICMP, 0, number=number), outgoing=False)
+    assert (ledger.fate(3), ledger.reply(3)) == (Fate.ARRIVED, Reply.ECHO)
+
+
+def test_a_segment_with_other_flags_is_not_the_probe(ledger: Ledger) -> None:
+    ledger.note_frame(PACS, syn(BASE + 2 & 0xFFFFFFFF, flags=RST), outgoing=False)
+    assert ledger.fate(2) is Fate.UNSENT
+    ledger.note_frame(PACS, syn(BASE + 2 & 0xFFFFFFFF, flags=ACK), outgoing=False)
+    assert ledger.fate(2) is Fate.ARRIVED
 
 
 def test_the_sources_own_reset_is_no_reply_to_the_next_probe(ledger: Ledger) -> None:
     # RFC 9293 3.10.7.1: a reset for a SYN-ACK nobody wants carries the number it acknowledged, which is the next id.
-    reset = Segment(CT, PACS, TCP, 20_001, 104, RST, BASE + 1)
+    reset = Segment(10, 20, TCP, 20_001, 104, RST, BASE + 1)
     ledger.note_frame(CT, reset, outgoing=True)
     ledger.note_frame(PACS, reset, outgoing=False)
-    assert (ledger.attempts[1].fate, ledger.attempts[1].reply) == (Fate.UNSENT, Reply.NONE)
+    assert (ledger.fate(1), ledger.reply(1)) == (Fate.UNSENT, Reply.NONE)
 
 
 def test_a_controls_reply_counts_where_it_leaves_the_node(ledger: Ledger) -> None:
-    ledger.open(attempt(4, is_control=True))
-    ledger.note_frame(PACS, reply(4, SYN | ACK, to=GATEWAY), outgoing=True)
-    assert ledger.attempts[4].reply is Reply.SYN_ACK
+    knock = Knock(PACS, TCP, (20_005, 104))
+    number = ledger.open_control(knock)
+    ledger.note_frame(PACS, syn(number, source=GATEWAY), outgoing=False)
+    answer = Segment(20, GATEWAY, TCP, 104, 20_005, SYN | ACK, 77, number)
+    ledger.note_frame(CT, answer, outgoing=False)
+    assert (knock.arrived, knock.reply) == (True, Reply.NONE)
+    ledger.note_frame(PACS, answer, outgoing=True)
+    assert knock.reply is Reply.SYN_ACK
 
 
 def test_an_icmp_error_at_the_source_is_a_reply(ledger: Ledger) -> None:
-    ledger.note_frame(CT, Segment(GATEWAY, CT, ICMP, quoted=syn(BASE)), outgoing=False)
-    assert ledger.attempts[0].reply is Reply.ICMP
+    ledger.note_frame(CT, Segment(GATEWAY, 10, ICMP, 3 << 8, quoted=syn(BASE)), outgoing=False)
+    assert ledger.reply(0) is Reply.ICMP
 
 
 def test_a_connections_syn_is_kept_with_its_source(ledger: Ledger) -> None:
-    ledger.note_frame(PACS, Segment(GATEWAY, PACS, TCP, 20_500, 104, SYN, 99), outgoing=False)
-    assert ledger.connects == {(PACS, 20_500, 104): GATEWAY}
+    ledger.note_frame(PACS, Segment(GATEWAY, 20, TCP, 20_500, 104, SYN, 99), outgoing=False)
+    assert ledger.connects == {(PACS, 4, 20_500, 104): GATEWAY}
+
+
+def test_what_deaf_captures_did_not_see_is_not_believed(ledger: Ledger) -> None:
+    ledger.note_drop("pacslab:no-conduit", syn(BASE))
+    ledger.disbelieve(0, {PACS})
+    assert ledger.fate(0) is Fate.UNSENT
+    ledger.disbelieve(0, {CT})
+    assert ledger.fate(0) is Fate.LOST

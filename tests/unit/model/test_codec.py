@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from pacslab.model import codec
-from pacslab.model.fabric import Fate, Probe, ProbeReport, SweepReport
 from pacslab.model.plan import Plan
+from pacslab.model.sweep import Sighting, SweepReport, pack
 from pacslab.model.verdict import Result, Run, Verdict
 
 
@@ -75,9 +75,9 @@ def test_the_plan_of_the_reference_lab_comes_back_equal(reference: Plan) -> None
 
 
 def test_a_sweep_report_comes_back_equal() -> None:
-    probe = ProbeReport(Probe("a", "b", 104), Fate.ARRIVED, source_seen=IPv4Address("198.18.10.10"))
-    report = SweepReport((probe,), (), 1, 1, 0, 0, 0, 0.25, notes=("a note",))
-    assert codec.dumps(codec.loads(SweepReport, codec.dumps(report))) == codec.dumps(report)
+    sightings = (Sighting(0, "b", IPv4Address("198.18.10.10")), Sighting(1, "b", IPv6Address("2001:2::1")))
+    report = SweepReport(pack(b"\5"), pack(b"\0"), ("",), 1, 1, 0, 0, 0, 0, 0, 0.25, sightings, notes=("a note",))
+    assert codec.loads(SweepReport, codec.dumps(report)) == report
 
 
 def test_a_run_comes_back_equal() -> None:

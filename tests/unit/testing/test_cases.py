@@ -1,11 +1,12 @@
 """Plan and results -> cases."""
 
+from pacslab.checks.asking import Ending
 from pacslab.checks.catalogue import CATALOGUE
 from pacslab.checks.judge import judge_reach
-from pacslab.compiler.expectations import Expectation
-from pacslab.model.dicom import Protocol
-from pacslab.model.fabric import Fate, Probe, ProbeReport
+from pacslab.model.packet import TCP
 from pacslab.model.plan import Plan
+from pacslab.model.probe import Probe, ProbeClass
+from pacslab.model.sweep import Fate
 from pacslab.model.verdict import Result, Verdict
 from pacslab.testing.cases import Case, cases, sorted_out, told
 
@@ -60,7 +61,7 @@ def test_what_is_told_is_only_what_is_wrong() -> None:
 
 
 def test_a_probe_that_got_through_is_told_with_its_evidence(minimal: Plan) -> None:
-    leak = ProbeReport(Probe("vendor-1", "pacs", 8042), Fate.ARRIVED)
-    expectation = Expectation("vendor-1", "pacs", Protocol.TCP, 8042, None)
-    judged = judge_reach(expectation, leak, None, minimal.node("vendor-1"), "http")
+    source, destination = minimal.node("vendor-1"), minimal.node("pacs")
+    way = source.name, destination.name, source.address, destination.address
+    judged = judge_reach(Probe(ProbeClass.SERVICE, *way, TCP, 8042), None, Ending(Fate.ARRIVED), None, "http")
     assert "reached the receiver" in told([judged])
