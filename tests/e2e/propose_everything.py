@@ -2,7 +2,7 @@
 
     python3 propose_everything.py ADDRESS PORT CALLING CALLED [tls] < pairs.json
 
-Reads [[abstract syntax, transfer syntax, reversed], ...] and prints the accepted ones. pynetdicom alone, nothing of pacslab's.
+Reads [[abstract syntax, transfer syntax, whether with roles], ...], prints those accepted. Nothing of pacslab's here.
 """
 
 import json
@@ -33,10 +33,18 @@ def main() -> None:
         group = [pair for pair in pairs if pair[2] is reversed_]
         for start in range(0, len(group), 128):
             some = group[start : start + 128]
-            roles = [build_role(uid, scu_role=True, scp_role=True) for uid in {pair[0] for pair in some}] if reversed_ else []
+            roles = (
+                [build_role(uid, scu_role=True, scp_role=True) for uid in {pair[0] for pair in some}]
+                if reversed_
+                else []
+            )
             association = ae.associate(
-                address, int(port), [build_context(uid, [syntax]) for uid, syntax, _ in some], ae_title=called,
-                ext_neg=roles, tls_args=(secure(), None) if rest == ["tls"] else None,
+                address,
+                int(port),
+                [build_context(uid, [syntax]) for uid, syntax, _ in some],
+                ae_title=called,
+                ext_neg=roles,
+                tls_args=(secure(), None) if rest == ["tls"] else None,
             )
             proposed = {2 * number + 1: pair for number, pair in enumerate(some)}
             accepted += [proposed[context.context_id] for context in association.accepted_contexts]

@@ -52,10 +52,9 @@ def header(sender: Sender, kind: str, control_id: str = "", character_set: str =
     code, _, trigger = kind.partition("^")
     structure = f"{code}_{STRUCTURES.get(trigger, trigger)}" if code != "ACK" else "ACK"
     control = control_id or uuid.uuid4().hex[:20]
-    whole_kind = f"{code}^{trigger}^{structure}" if trigger else code
     return (
         f"MSH|^~\\&|{escape(sender.application)}|PACSLAB|{escape(sender.receiver)}|PACSLAB|{now}||"
-        f"{whole_kind}|{control}|P|{VERSION}||||||{character_set}"
+        f"{code}^{trigger}^{structure}|{control}|P|{VERSION}||||||{character_set}"
     )
 
 
@@ -108,7 +107,7 @@ def acknowledge(application: str, to: Header, problem: MessageError | None = Non
     trigger = to.kind.partition("^")[2]
     receiver = Sender(application, to.application)
     character_set = to.character_set if to.character_set in CHARACTER_SETS else ""
-    segments = [header(receiver, f"ACK^{trigger}" if trigger else "ACK", character_set=character_set)]
+    segments = [header(receiver, f"ACK^{trigger}", character_set=character_set)]
     segments.append(f"MSA|{problem.code if problem else ACCEPTED}|{escape(to.control_id)}")
     if problem:
         condition = f"{problem.condition}^{CONDITIONS[problem.condition]}^HL70357"

@@ -39,8 +39,7 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
     watch = begin("serve")
     store = store_of(home)
     offers = {
-        offer.operation: tuple(build_context(sop.uid, list(offer.transfer_syntaxes)) for sop in offer.sop_classes)
-        for offer in RIS
+        offer.operation: tuple(build_context(sop.uid, offer.syntax_uids) for sop in offer.sop_classes) for offer in RIS
     }
     handlers = (
         (evt.EVT_C_FIND, find, [store]),
