@@ -15,9 +15,7 @@ TEXT = st.text(st.characters(exclude_characters="\r\x00", codec="utf-8"), max_si
 
 
 @given(TEXT, TEXT, TEXT, TEXT, TEXT)
-def test_what_is_taken_in_fits_a_worklist_answer(
-    number: str, name: str, code: str, station: str, when: str
-) -> None:
+def test_what_is_taken_in_fits_a_worklist_answer(number: str, name: str, code: str, station: str, when: str) -> None:
     order = Order(number, "CT", code, when, station)
     message = reading.parse(messages.order(Sender("ehr", "ris"), Patient(number, name), order))
     try:
