@@ -18,10 +18,10 @@ from pacslab.labfile.editors import FileKind, json_schema
 from pacslab.labfile.load import load
 from pacslab.labfile.reference import diagnostics, fill
 from pacslab.model.verdict import Check
-from pacslab.report.schema import schema
 from pacslab.report.conformance import statement
 from pacslab.report.conformance_text import document
 from pacslab.report.document import markdown
+from pacslab.report.schema import schema
 
 REFERENCE = Path(__file__).parent / "reference"
 WRITTEN_BY = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"
