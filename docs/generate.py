@@ -12,10 +12,15 @@ from typing import Any
 
 from pacslab.checks.catalogue import CATALOGUE, SUITES
 from pacslab.cli.app import app
+from pacslab.compiler.compile import compile_lab
 from pacslab.errors import Exit
 from pacslab.labfile.editors import FileKind, json_schema
+from pacslab.labfile.load import load
 from pacslab.labfile.reference import diagnostics, fill
 from pacslab.model.verdict import Check
+from pacslab.report.conformance import statement
+from pacslab.report.conformance_text import document
+from pacslab.report.document import markdown
 from pacslab.report.schema import schema
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -36,6 +41,7 @@ def pages() -> dict[str, str]:
     return {
         "commands.md": _commands(),
         "checks.md": _checks(),
+        "conformance-statement.md": _conformance_statement(),
         "zone-files.md": fill(zone_files),
         "diagnostics.md": _diagnostics(),
         **{f"{kind.value}.schema.json": _schema(json_schema(kind)) for kind in FileKind},
@@ -107,6 +113,11 @@ stable and never used again for another check. [Reports](reports.md) name them, 
 
 def _check(check: Check) -> str:
     return f"### {check.id}\n\n{check.requirement}\n\nAnswers to {', '.join(check.references)}.\n"
+
+
+def _conformance_statement() -> str:
+    lab = load(REFERENCE.parents[1] / "lab" / "reference.yaml").lab
+    return f"{WRITTEN_BY}\n{markdown(document(statement(compile_lab(lab))))}"
 
 
 def _diagnostics() -> str:

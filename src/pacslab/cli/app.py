@@ -17,6 +17,7 @@ from typer.exceptions import Abort, TyperException
 from pacslab import __version__
 from pacslab.cli import (
     checks,
+    conformance_statement,
     copy,
     doctor,
     down,
@@ -81,6 +82,7 @@ app.command("schema")(schema.schema)
 app.command("plan")(plan.plan)
 app.command("matrix")(matrix.matrix)
 app.command("map")(map_.map_)
+app.command("conformance-statement")(conformance_statement.conformance_statement)
 app.command("rules")(rules.rules)
 app.command("explain")(explain.explain)
 app.add_typer(images.app, name="images")

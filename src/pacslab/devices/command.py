@@ -44,8 +44,11 @@ COMMANDS: dict[str, dict[tuple[str, ...], str]] = {
     "result": {("ris",): "ris:result"},
     "orders": {("ris",): "ris:orders"},
     "messages": {("ris", "ehr"): "ehr:messages"},
+    "patient": {("ehr",): "ehr:patient"},
+    "results": {("ehr",): "ehr:results"},
+    "queue": {("ris", "ehr"): "ehr:queue"},
 }
-CALLS_HL7 = frozenset({"order", "result"})
+CALLS_HL7 = frozenset({"order", "patient", "result"})
 CALLS_DICOM = frozenset({"echo", "send", "find", "move", "get", "worklist", "mpps", "commit"})
 
 
@@ -117,8 +120,9 @@ def parser() -> argparse.ArgumentParser:
         made[name].add_argument("peer", metavar="PEER", help="the other node's name")
     for name in CALLS_DICOM:
         _overrides(made[name])
-    made["order"].add_argument("--address")
-    made["order"].add_argument("--port", type=int)
+    for name in ("order", "patient"):
+        made[name].add_argument("--address", help="send there, once, instead of to the peer by the queue")
+        made[name].add_argument("--port", type=int, help="as --address")
     made["send"].add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files and folders")
     made["hash"].add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files, folders, received/STUDY")
     _acquire(made["acquire"])
@@ -189,17 +193,24 @@ def _mpps(command: argparse.ArgumentParser) -> None:
 
 
 def _orders(made: dict[str, argparse.ArgumentParser]) -> None:
+    for name in ("order", "patient"):
+        made[name].add_argument("--patient-id", required=True)
+        made[name].add_argument("--patient-name", default="SYNTHETIC^PATIENT")
+        made[name].add_argument("--birth-date", default="19700101", help="YYYYMMDD")
+        made[name].add_argument("--sex", choices=("F", "M", "O", "U"), default="O")
+    what = made["patient"].add_mutually_exclusive_group()
+    what.add_argument("--update", action="store_true", help="ADT^A08 instead of A01")
+    what.add_argument("--merge", metavar="ID", default="", help="ADT^A40: what was kept under ID is this patient's")
+    made["queue"].add_argument("--all", action="store_true", help="those that were accepted too")
     order = made["order"]
-    order.add_argument("--patient-id", required=True)
-    order.add_argument("--patient-name", default="SYNTHETIC^PATIENT")
-    order.add_argument("--birth-date", default="19700101", help="YYYYMMDD")
-    order.add_argument("--sex", choices=("F", "M", "O", "U"), default="O")
     order.add_argument("--accession", required=True)
     order.add_argument("--modality", choices=("CT", "MR", "US"), required=True)
     order.add_argument("--procedure", default="", help="what is ordered; default: the modality's usual")
     order.add_argument("--station-ae", default="", help="scheduled station; default: any of that modality")
     order.add_argument("--study-uid", type=_uid, help="default: the RIS makes one")
     order.add_argument("--scheduled", default="", help="YYYYMMDDHHMM; default: now")
+    order.add_argument("--priority", choices=("STAT", "HIGH", "ROUTINE"), default="ROUTINE")
+    order.add_argument("--requesting", default="", metavar="NAME", help="physician, FAMILY^GIVEN")
     order.add_argument("--control", choices=("NW", "CA", "XO"), default="NW", help="new, cancel or change")
     result = made["result"]
     result.add_argument("--accession", required=True)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from pydicom.dataset import Dataset
 
-from pacslab.devices.orders import Entry
+from pacslab.devices.messages import Order
+from pacslab.devices.orders import Entry, Status
 
 
 def answers(entries: Iterable[Entry], query: Dataset, asking_ae: str) -> Iterator[Dataset]:
@@ -31,16 +32,21 @@ def describe(entry: Entry, asking_ae: str) -> Dataset:
     step.ScheduledStationName = ""
     step.ScheduledProcedureStepLocation = ""
     step.PreMedication = ""
-    step.ScheduledProcedureStepID = order.accession[:16]
+    step.ScheduledProcedureStepID = order.accession
     step.RequestedContrastAgent = ""
-    step.ScheduledProcedureStepStatus = {"SCHEDULED": "SCHEDULED"}.get(entry.status, "STARTED")
+    step.ScheduledProcedureStepStatus = "SCHEDULED" if entry.status is Status.SCHEDULED else "STARTED"
+    step.ScheduledProtocolCodeSequence = _codes(order)
     item = Dataset()
     item.SpecificCharacterSet = "ISO_IR 192"
     item.ScheduledProcedureStepSequence = [step]
-    item.AccessionNumber = order.accession[:16]
+    item.AccessionNumber = order.accession
     item.StudyInstanceUID = order.study_uid
-    item.RequestedProcedureID = order.accession[:16]
+    item.RequestedProcedureID = order.accession
     item.RequestedProcedureDescription = order.procedure
+    item.RequestedProcedureCodeSequence = _codes(order)
+    item.RequestedProcedurePriority = order.priority
+    item.RequestingPhysician = order.requesting
+    item.ReferringPhysicianName = order.requesting
     item.PatientName = patient.name
     item.PatientID = patient.patient_id
     item.PatientBirthDate = patient.birth_date
@@ -48,12 +54,23 @@ def describe(entry: Entry, asking_ae: str) -> Dataset:
     item.ReferencedStudySequence = []
     item.ReferencedPatientSequence = []
     for keyword in (
-        "RequestedProcedurePriority", "PatientTransportArrangements", "RequestingPhysician", "ReferringPhysicianName",
-        "AdmissionID", "CurrentPatientLocation", "PatientWeight", "ConfidentialityConstraintOnPatientDataDescription",
-        "PatientState", "PregnancyStatus", "MedicalAlerts", "Allergies", "SpecialNeeds",
+        "PatientTransportArrangements", "AdmissionID", "CurrentPatientLocation", "PatientWeight",
+        "ConfidentialityConstraintOnPatientDataDescription", "PatientState", "PregnancyStatus", "MedicalAlerts",
+        "Allergies", "SpecialNeeds", "RequestedProcedureComments", "ReasonForTheRequestedProcedure",
+        "RequestedProcedureLocation", "IssuerOfPatientID", "OtherPatientIDs", "PatientSize", "EthnicGroup",
     ):  # fmt: skip
         setattr(item, keyword, None if keyword == "PregnancyStatus" else "")
     return item
+
+
+def _codes(order: Order) -> list[Dataset]:
+    """The ordered procedure as a code (PS3.3 8.8); HL7's and DICOM's local scheme are both called L."""
+    if not order.procedure_code:
+        return []
+    code = Dataset()
+    value, meaning, scheme = order.procedure_code.split("^")
+    code.CodeValue, code.CodeMeaning, code.CodingSchemeDesignator = value[:16], meaning, scheme[:16]
+    return [code]
 
 
 def matches(item: Dataset, query: Dataset) -> bool:
@@ -77,7 +94,9 @@ def _holds(item: Dataset, element: object) -> bool:
 def _equal(has: str, wanted: str, kind: str) -> bool:
     if kind in {"DA", "TM"} and "-" in wanted:
         first, _, last = wanted.partition("-")
-        return (not first or has >= first) and (not last or has[: len(last)] <= last)
+        return bool(has) and (not first or has >= first) and (not last or has[: len(last)] <= last)
+    if kind == "TM":
+        return has[: len(wanted)] == wanted  # PS3.5 6.2: what is not said of a time is not compared
     if kind == "PN":
         has, wanted = has.casefold(), wanted.casefold()  # PS3.4 C.2.2.2.1: names may be matched so
     if kind in {"PN", "LO", "SH", "CS", "AE", "LT"} and ("*" in wanted or "?" in wanted):

@@ -1,40 +1,58 @@
-"""HL7 messages and performed steps -> patients, orders and steps in one sqlite file that survives a restart."""
+"""HL7 messages and performed steps -> patients, orders and steps in one file, and the status messages that follow."""
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import sqlite3
-import threading
-import uuid
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from pacslab.devices import messages
-from pacslab.devices.messages import MessageError, Order, Patient
-from pacslab.model.dicom import is_uid
+from pacslab.devices import intake, messages, post, reading
+from pacslab.devices.database import Database
+from pacslab.devices.messages import Order, Patient, Sender
+from pacslab.devices.observing import say
+from pacslab.devices.post import Inbox, Outbox
+from pacslab.devices.reading import ERROR, INTERNAL, KEY_DUPLICATE, KEY_UNKNOWN, VALUE_UNKNOWN, MessageError
 
-SCHEDULED = "SCHEDULED"
-IN_PROGRESS = "IN PROGRESS"
-CANCELLED = "CANCELLED"
-OPEN = (SCHEDULED, IN_PROGRESS)
 
-# HL7 table 0357
-FIELD_MISSING = 101
-VALUE_UNKNOWN = 103
-KEY_UNKNOWN = 204
-KEY_DUPLICATE = 205
+class Status(StrEnum):
+    """How far an order is."""
 
-_SCHEMA = """
+    SCHEDULED = "SCHEDULED"
+    IN_PROGRESS = "IN PROGRESS"
+    COMPLETED = "COMPLETED"
+    DISCONTINUED = "DISCONTINUED"
+    CANCELLED = "CANCELLED"
+
+
+OPEN = (Status.SCHEDULED, Status.IN_PROGRESS)
+# HL7 table 0038
+CODES = MappingProxyType(
+    {
+        Status.SCHEDULED: "SC",
+        Status.IN_PROGRESS: "IP",
+        Status.COMPLETED: "CM",
+        Status.DISCONTINUED: "DC",
+        Status.CANCELLED: "CA",
+    }
+)
+
+_VERSION = 2
+_ORDER = ", ".join(f"{field.name} TEXT" for field in fields(Order) if field.name != "accession")
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS patients (patient_id TEXT PRIMARY KEY, name TEXT, birth_date TEXT, sex TEXT);
+CREATE TABLE IF NOT EXISTS merged (patient_id TEXT PRIMARY KEY, survivor TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS orders (
-    accession TEXT PRIMARY KEY, patient_id TEXT, modality TEXT, procedure TEXT, scheduled TEXT, station_ae TEXT,
-    study_uid TEXT, status TEXT);
-CREATE TABLE IF NOT EXISTS steps (uid TEXT PRIMARY KEY, status TEXT, accession TEXT, body TEXT);
-CREATE TABLE IF NOT EXISTS messages (
-    sender TEXT, control_id TEXT, kind TEXT, text TEXT, received TEXT, PRIMARY KEY (sender, control_id));
+    accession TEXT PRIMARY KEY, {_ORDER}, patient_id TEXT NOT NULL REFERENCES patients, status TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS steps (uid TEXT PRIMARY KEY, status TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS performed (uid TEXT, accession TEXT, PRIMARY KEY (uid, accession));
+{post.SCHEMA}
 """
+_ORDER_FIELDS = tuple(field.name for field in fields(Order))
+_PATIENT_FIELDS = tuple(field.name for field in fields(Patient))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +61,31 @@ class Entry:
 
     order: Order
     patient: Patient
-    status: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A performed procedure step, as its modality told it."""
+
+    uid: str
+    status: Status
+    body: dict[str, Any]  # DICOM JSON
 
 
 class Store:
-    """Patients, orders, steps and messages; safe to use from several threads."""
+    """What a RIS or an EHR remembers; safe to use from several threads and processes."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.RLock()
-        self._sql = sqlite3.connect(path, check_same_thread=False, timeout=5)
-        with self._sql:
-            self._sql.executescript(_SCHEMA)
+    def __init__(self, path: Path, node: str = "", told: Iterable[str] = ()) -> None:
+        self._database = Database(path, _SCHEMA, _VERSION)
+        self._node = node
+        self._told = frozenset(told)  # who hears of an order's progress, if the order is theirs
+        self.inbox = Inbox(self._database)
+        self.outbox = Outbox(self._database)
 
     def close(self) -> None:
         """Close the file."""
-        self._sql.close()
-
-    def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        # No commit here: what one message or one step changes is committed as a whole by its method.
-        with self._lock:
-            return self._sql.execute(statement, values).fetchall()
+        self._database.close()
 
     def take(self, message: Any, sender: str) -> None:
         """Take in one message, wholly or not at all; one sent again by a sender who missed the answer changes nothing.
@@ -71,15 +93,18 @@ class Store:
         Raises:
             MessageError: Its content cannot be accepted.
         """
-        with self._lock, self._sql:
-            if self._is_repeated(message, sender):
+        with self._database.transaction():
+            if self.inbox.holds(message, sender):
+                say(f"{reading.kind(message)} from {sender} came again: answered as before")
                 return
-            kind = messages.kind(message)
-            if kind.startswith("ADT"):
-                self._take_patient(message, changed=kind == "ADT^A08")
-            elif kind == "ORM^O01":
-                self._take_order(message)
-            self._keep(message, sender)
+            match reading.kind(message):
+                case "ADT^A40":
+                    self._merge(message)
+                case "ADT^A01" | "ADT^A08" as kind:
+                    self._take_patient(message, changed=kind == "ADT^A08")
+                case "ORM^O01":
+                    self._take_order(message, sender)
+            self.inbox.keep(message, sender)
 
     def keep(self, message: Any, sender: str) -> None:
         """Keep a message as it is.
@@ -87,146 +112,170 @@ class Store:
         Raises:
             MessageError: It does not say which patient or which order it is about.
         """
-        with self._lock, self._sql:
-            _patient_of(message)
-            if not messages.value(message, "OBR", 2):
-                raise MessageError("AE", FIELD_MISSING, "OBR-2, the placer order number, is missing")
-            if not self._is_repeated(message, sender):
-                self._keep(message, sender)
+        intake.patient_of(message)
+        intake.accession_of(message)
+        with self._database.transaction():
+            if not self.inbox.holds(message, sender):
+                self.inbox.keep(message, sender)
 
-    def _is_repeated(self, message: Any, sender: str) -> bool:
-        control = messages.value(message, "MSH", 10)
-        rows = self._rows("SELECT text FROM messages WHERE sender = ? AND control_id = ?", sender, control)
-        if rows and rows[0][0] != str(message):
-            raise MessageError("AE", KEY_DUPLICATE, f"control id {control} was used for another message")
-        return bool(rows)
-
-    def _keep(self, message: Any, sender: str) -> None:
-        now = dt.datetime.now(dt.UTC).isoformat()
-        values = (sender, messages.value(message, "MSH", 10), messages.kind(message), str(message), now)
-        self._rows("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", *values)
-
-    def kept(self) -> list[dict[str, str]]:
-        """All messages, oldest first."""
-        names = ("sender", "control_id", "kind", "text", "received")
-        return [dict(zip(names, row, strict=True)) for row in self._rows("SELECT * FROM messages ORDER BY received")]
+    # Patients
 
     def _take_patient(self, message: Any, *, changed: bool) -> None:
-        patient = _patient_of(message)
-        known = self._rows("SELECT 1 FROM patients WHERE patient_id = ?", patient.patient_id)
-        if changed and not known:
-            raise MessageError("AE", KEY_UNKNOWN, f"patient {patient.patient_id} is not registered")
+        patient = intake.patient_of(message)
+        self._refuse_retired(patient.patient_id)
+        if changed:
+            self._require_patient(patient.patient_id)
         self._put_patient(patient)
 
     def _put_patient(self, patient: Patient) -> None:
         values = (patient.patient_id, patient.name, patient.birth_date, patient.sex)
-        self._rows("INSERT OR REPLACE INTO patients VALUES (?, ?, ?, ?)", *values)
+        self._database.rows("INSERT OR REPLACE INTO patients VALUES (?, ?, ?, ?)", *values)
 
-    def _take_order(self, message: Any) -> None:
-        control = messages.value(message, "ORC", 1)
-        accession = messages.value(message, "OBR", 18) or messages.value(message, "ORC", 2)
-        if not accession:
-            raise MessageError("AE", FIELD_MISSING, "neither OBR-18 nor ORC-2 holds an accession number")
+    def _merge(self, message: Any) -> None:
+        """Give the retired patient's orders to the survivor (HL7 3.3.40); worklist entries follow at once."""
+        patient, retired = intake.patient_of(message), intake.retired_id(message)
+        if retired == patient.patient_id:
+            raise MessageError(ERROR, VALUE_UNKNOWN, f"patient {retired} cannot be merged into itself", "MRG-1")
+        self._refuse_retired(patient.patient_id)
+        self._refuse_retired(retired, "MRG-1")
+        self._require_patient(retired, "MRG-1")
+        self._put_patient(patient)
+        moved = "UPDATE orders SET patient_id = ? WHERE patient_id = ? RETURNING accession"
+        accessions = [row[0] for row in self._database.rows(moved, patient.patient_id, retired)]
+        self._database.rows("DELETE FROM patients WHERE patient_id = ?", retired)
+        self._database.rows("INSERT INTO merged VALUES (?, ?)", retired, patient.patient_id)
+        say(f"patient {retired} is now {patient.patient_id}, with {', '.join(accessions) or 'no orders'}")
+
+    def survivor(self, patient_id: str) -> str:
+        """The identifier under which a patient is known today."""
+        while found := self._database.rows("SELECT survivor FROM merged WHERE patient_id = ?", patient_id):
+            patient_id = found[0][0]
+        return patient_id
+
+    def _refuse_retired(self, patient_id: str, where: str = "PID-3") -> None:
+        now = self.survivor(patient_id)
+        if now != patient_id:
+            raise MessageError(ERROR, KEY_UNKNOWN, f"patient {patient_id} was merged into {now}", where)
+
+    def _require_patient(self, patient_id: str, where: str = "PID-3") -> None:
+        if not self._database.rows("SELECT 1 FROM patients WHERE patient_id = ?", patient_id):
+            raise MessageError(ERROR, KEY_UNKNOWN, f"patient {patient_id} is not registered", where)
+
+    # Orders
+
+    def _take_order(self, message: Any, sender: str) -> None:
+        accession = intake.accession_of(message)
         existing = self.entry(accession)
-        match control:
+        match reading.value(message, "ORC", 1):
             case "NW":
-                self._new_order(message, accession, existing)
-            case "CA" | "XO":
+                self._new_order(message, accession, existing, sender)
+            case "CA" | "XO" as control:
                 self._change_order(message, control, accession, existing)
-            case _:
-                raise MessageError("AE", VALUE_UNKNOWN, f"ORC-1: order control {control!r} is none of NW, CA, XO")
+            case control:
+                said = f"order control {control!r} is none of NW, CA, XO"
+                raise MessageError(ERROR, VALUE_UNKNOWN, said, "ORC-1")
 
-    def _new_order(self, message: Any, accession: str, existing: Entry | None) -> None:
+    def _new_order(self, message: Any, accession: str, existing: Entry | None, sender: str) -> None:
         if existing:
-            raise MessageError("AE", KEY_DUPLICATE, f"accession number {accession} is ordered already")
-        patient = _patient_of(message)
-        if not self._rows("SELECT 1 FROM patients WHERE patient_id = ?", patient.patient_id):
-            self._put_patient(patient)
-        ordered = _order_of(message, accession, None)
-        self._put_order(ordered, patient.patient_id, SCHEDULED)
+            raise MessageError(ERROR, KEY_DUPLICATE, f"accession number {accession} is ordered already", "OBR-18")
+        patient = intake.patient_of(message)
+        self._refuse_retired(patient.patient_id)
+        self._require_patient(patient.patient_id)
+        ordered = intake.order_of(message, accession, None, sender)
+        self._put_order(ordered, patient.patient_id, Status.SCHEDULED)
+        self._tell(accession)
 
     def _change_order(self, message: Any, control: str, accession: str, existing: Entry | None) -> None:
         if existing is None:
-            raise MessageError("AE", KEY_UNKNOWN, f"no order with accession number {accession}")
-        if existing.status != SCHEDULED:
-            raise MessageError("AE", VALUE_UNKNOWN, f"the order is {existing.status.lower()}: it cannot be changed")
+            raise MessageError(ERROR, KEY_UNKNOWN, f"no order with accession number {accession}", "OBR-18")
+        patient = intake.patient_of(message).patient_id
+        self._refuse_retired(patient)
+        if patient != existing.patient.patient_id:
+            said = f"order {accession} is patient {existing.patient.patient_id}'s, not {patient}'s"
+            raise MessageError(ERROR, KEY_UNKNOWN, said, "PID-3")
+        if existing.status is not Status.SCHEDULED:
+            what = "cancelled" if control == "CA" else "changed"
+            said = f"the order is {existing.status.lower()}: it can no longer be {what}"
+            # HL7 table 0357 has no condition for a state that forbids it; 207 is its word for all others.
+            raise MessageError(ERROR, INTERNAL, said, "ORC-1")
         if control == "CA":
-            self._set_status(accession, CANCELLED)
+            self._set_status(accession, Status.CANCELLED)
         else:
-            ordered = _order_of(message, accession, existing.order)
+            ordered = intake.order_of(message, accession, existing.order, existing.order.placer)
             self._put_order(ordered, existing.patient.patient_id, existing.status)
 
-    def _put_order(self, ordered: Order, patient_id: str, status: str) -> None:
-        what = (ordered.accession, patient_id, ordered.modality, ordered.procedure, ordered.scheduled)
-        values = (*what, ordered.station_ae, ordered.study_uid, status)
-        self._rows("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *values)
+    def _put_order(self, ordered: Order, patient_id: str, status: Status) -> None:
+        values = {**asdict(ordered), "patient_id": patient_id, "status": status.value}
+        names, marks = ", ".join(values), ", ".join("?" for _ in values)
+        statement = f"INSERT OR REPLACE INTO orders ({names}) VALUES ({marks})"  # noqa: S608 - names of fields
+        self._database.rows(statement, *values.values())
 
-    def _set_status(self, accession: str, status: str) -> None:
-        self._rows("UPDATE orders SET status = ? WHERE accession = ?", status, accession)
+    def _set_status(self, accession: str, status: Status, note: str = "") -> None:
+        """Bring an order to a status; whoever placed it hears of it, and nobody twice."""
+        changed = "UPDATE orders SET status = ? WHERE accession = ? AND status <> ? RETURNING accession"
+        if self._database.rows(changed, status.value, accession, status.value):
+            self._tell(accession, note)
 
-    def entries(self) -> list[Entry]:
-        """Every order with its patient, in the order of their scheduled times."""
-        rows = self._rows(
-            "SELECT accession, modality, procedure, scheduled, station_ae, study_uid, patient_id, name, birth_date, "
-            "sex, status FROM orders JOIN patients USING (patient_id) ORDER BY scheduled, accession"
-        )
-        return [Entry(Order(*row[:6]), Patient(*row[6:10]), row[10]) for row in rows]
+    def _tell(self, accession: str, note: str = "") -> None:
+        entry = self.entry(accession)
+        if entry is not None and entry.order.placer in self._told:
+            sender = Sender(self._node, entry.order.placer)
+            text = messages.order_status(sender, entry.patient, entry.order, CODES[entry.status], note)
+            self.outbox.put(entry.order.placer, text)
+
+    def entries(self, *statuses: Status) -> list[Entry]:
+        """Every order of these statuses (all, if none is said) with its patient, in the order of their times."""
+        marks = ", ".join("?" for _ in statuses)
+        condition = f"WHERE status IN ({marks})" if statuses else ""
+        return self._select(f"{condition} ORDER BY scheduled, accession", *statuses)
 
     def entry(self, accession: str) -> Entry | None:
         """The order with that accession number."""
-        return next((entry for entry in self.entries() if entry.order.accession == accession), None)
+        return next(iter(self._select("WHERE accession = ?", accession)), None)
 
-    def add_step(self, uid: str, accession: str, status: str, body: dict[str, Any]) -> bool:
-        """Keep a new performed procedure step; False if the UID is taken."""
-        with self._lock, self._sql:
-            if self.step(uid) is not None:
-                return False
-            self._rows("INSERT INTO steps VALUES (?, ?, ?, ?)", uid, status, accession, json.dumps(body))
-            self._set_status(accession, status)
-            return True
+    def _select(self, condition: str, *values: str) -> list[Entry]:
+        names = ", ".join((*_ORDER_FIELDS, *_PATIENT_FIELDS, "status"))
+        statement = f"SELECT {names} FROM orders JOIN patients USING (patient_id) {condition}"  # noqa: S608 - names of fields
+        split = len(_ORDER_FIELDS)
+        rows = self._database.rows(statement, *(str(value) for value in values))
+        return [Entry(Order(*row[:split]), Patient(*row[split:-1]), Status(row[-1])) for row in rows]
 
-    def step(self, uid: str) -> tuple[str, str, dict[str, Any]] | None:
-        """A step's status, accession number and DICOM JSON."""
-        rows = self._rows("SELECT status, accession, body FROM steps WHERE uid = ?", uid)
-        return (rows[0][0], rows[0][1], json.loads(rows[0][2])) if rows else None
+    # Performed procedure steps
 
-    def change_step(self, uid: str, status: str, body: dict[str, Any]) -> None:
-        """Replace a step's status and DICOM JSON; its order follows it."""
-        with self._lock, self._sql:
-            self._rows("UPDATE steps SET status = ?, body = ? WHERE uid = ?", status, json.dumps(body), uid)
-            kept = self.step(uid)
-            if kept is not None:
-                self._set_status(kept[1], status)
+    def add_step(self, step: Step, accessions: Iterable[str], studies: Iterable[str]) -> list[Entry] | None:
+        """Keep a new step; the orders it performs, by accession number or study UID, follow. None: the UID is taken."""
+        with self._database.transaction():
+            if self.step(step.uid) is not None:
+                return None
+            self._database.rows("INSERT INTO steps VALUES (?, ?, ?)", step.uid, step.status, json.dumps(step.body))
+            performs = [entry for number in accessions if (entry := self.entry(number))]
+            performs = performs or [entry for uid in studies for entry in self._select("WHERE study_uid = ?", uid)]
+            for accession in {entry.order.accession for entry in performs}:
+                self._database.rows("INSERT INTO performed VALUES (?, ?)", step.uid, accession)
+            self._follow(step.uid)
+            return performs
 
+    def step(self, uid: str) -> Step | None:
+        """The step of that UID."""
+        rows = self._database.rows("SELECT status, body FROM steps WHERE uid = ?", uid)
+        return Step(uid, Status(rows[0][0]), json.loads(rows[0][1])) if rows else None
 
-def _patient_of(message: Any) -> Patient:
-    patient = Patient(
-        patient_id=messages.value(message, "PID", 3),
-        name=messages.whole(message, "PID", 5),
-        birth_date=messages.value(message, "PID", 7)[:8],
-        sex=messages.value(message, "PID", 8),
-    )
-    if not patient.patient_id or not patient.name:
-        missing = "PID-3, the patient's id," if not patient.patient_id else "PID-5, the patient's name,"
-        raise MessageError("AE", FIELD_MISSING, f"{missing} is missing")
-    return patient
+    def change_step(self, step: Step) -> None:
+        """Replace a step's status and data; its orders follow it."""
+        with self._database.transaction():
+            values = (step.status.value, json.dumps(step.body), step.uid)
+            self._database.rows("UPDATE steps SET status = ?, body = ? WHERE uid = ?", *values)
+            self._follow(step.uid)
 
-
-def _order_of(message: Any, accession: str, before: Order | None) -> Order:
-    """Read an order; what a change does not say stays as it was."""
-    study = messages.value(message, "ZDS", 1) or (before.study_uid if before else f"2.25.{uuid.uuid4().int}")
-    modality = messages.value(message, "OBR", 24) or (before.modality if before else "")
-    if not is_uid(study):
-        raise MessageError("AE", VALUE_UNKNOWN, f"ZDS-1: {study!r} is not a UID")
-    if not modality:
-        raise MessageError("AE", FIELD_MISSING, "OBR-24, the modality, is missing")
-    now = dt.datetime.now().astimezone().strftime("%Y%m%d%H%M")
-    when = messages.value(message, "OBR", 27, 4) or messages.value(message, "ORC", 7, 4)
-    return Order(
-        accession=accession,
-        modality=modality,
-        procedure=messages.value(message, "OBR", 4, 2) or (before.procedure if before else modality),
-        scheduled=when or (before.scheduled if before else now),
-        station_ae=messages.value(message, "OBR", 21) or (before.station_ae if before else ""),
-        study_uid=study,
-    )
+    def _follow(self, uid: str) -> None:
+        for (accession,) in self._database.rows("SELECT accession FROM performed WHERE uid = ?", uid):
+            before = self.entry(accession)
+            steps = "SELECT status FROM steps JOIN performed USING (uid) WHERE accession = ?"
+            found = {Status(row[0]) for row in self._database.rows(steps, accession)}
+            # One order may take several steps: it is done when none is under way, and any was completed.
+            after = next(s for s in (Status.IN_PROGRESS, Status.COMPLETED, Status.DISCONTINUED) if s in found)
+            note = ""
+            if before and before.status is Status.CANCELLED:
+                note = "performed although cancelled"
+                say(f"order {accession} was cancelled: it is performed all the same")
+            self._set_status(accession, after, note)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pydicom
 from pydicom.errors import InvalidDicomError
-from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
+from pynetdicom import evt
 from pynetdicom.presentation import PresentationContext, build_context
 
 from pacslab.devices import scp
@@ -19,6 +19,7 @@ from pacslab.devices.modality import greet_peers
 from pacslab.devices.observing import begin, say, wait_forever
 from pacslab.model.device import Observation
 from pacslab.model.dicom import DIMSE_APPLICATIONS, Operation
+from pacslab.model.sop import RECEIVED
 
 # PS3.4 B.2.3
 STORED = 0x0000
@@ -42,9 +43,7 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
 
 def storage_contexts() -> list[PresentationContext]:
     """Every storage SOP class in every transfer syntax: nothing is decoded here."""
-    return [
-        build_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES) for context in AllStoragePresentationContexts
-    ]
+    return [build_context(sop.uid, RECEIVED.syntax_uids) for sop in RECEIVED.sop_classes]
 
 
 def take_instance(event: Any, home: Home) -> int:

@@ -56,6 +56,7 @@ class Operation(StrEnum):
     STOW_RS = "STOW-RS"  # PS3.18 10.5
     ADT_A01 = "ADT^A01"  # HL7 v2 3.3.1
     ADT_A08 = "ADT^A08"  # HL7 v2 3.3.8
+    ADT_A40 = "ADT^A40"  # HL7 v2 3.3.40
     ORM_O01 = "ORM^O01"  # HL7 v2 4.4.1
     ORU_R01 = "ORU^R01"  # HL7 v2 7.3.1
 
@@ -73,7 +74,7 @@ _DIMSE = (
     Operation.N_EVENT_REPORT_STGCMT,
 )
 _DICOMWEB = (Operation.QIDO_RS, Operation.WADO_RS, Operation.STOW_RS)
-_HL7 = (Operation.ADT_A01, Operation.ADT_A08, Operation.ORM_O01, Operation.ORU_R01)
+_HL7 = (Operation.ADT_A01, Operation.ADT_A08, Operation.ADT_A40, Operation.ORM_O01, Operation.ORU_R01)
 
 OPERATIONS: MappingProxyType[Application, tuple[Operation, ...]] = MappingProxyType(
     {
