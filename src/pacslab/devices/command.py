@@ -17,6 +17,11 @@ from pacslab.devices.observing import Outcome, begin, network_failure
 from pacslab.model.device import Layer, Observation, observation_text
 from pacslab.model.dicom import DIMSE_APPLICATIONS, Application, is_uid
 
+# PS3.16 CID 9300, the codes stand in steps.py
+REASONS = (
+    "doctor-cancelled", "equipment-failure", "incorrect-procedure", "patient-refused", "patient-did-not-arrive",
+    "unspecified", "incorrect-entry",
+)  # fmt: skip
 DICOM_KINDS = ("modality", "workstation", "ris")
 HL7_APPLICATIONS = frozenset({Application.HL7, Application.HL7_TLS})
 
@@ -31,6 +36,9 @@ COMMANDS: dict[str, dict[tuple[str, ...], str]] = {
     },
     "echo": {DICOM_KINDS: "scu:echo_command", ("orthanc",): "orthanc:echo"},
     "acquire": {DICOM_KINDS: "study:acquire"},
+    "perform": {("modality",): "procedure:perform_command"},
+    "procedure": {("modality",): "procedure:procedure"},
+    "queue": {("modality",): "procedure:queue"},
     "send": {DICOM_KINDS: "scu:send_command", ("orthanc",): "orthanc:send"},
     "find": {DICOM_KINDS: "query:find", ("orthanc",): "orthanc:find"},
     "move": {DICOM_KINDS: "query:move"},
@@ -131,6 +139,7 @@ def parser() -> argparse.ArgumentParser:
     _worklist(made["worklist"])
     _mpps(made["mpps"])
     _orders(made)
+    _procedures(made)
     return top
 
 
@@ -144,11 +153,9 @@ def _overrides(command: argparse.ArgumentParser) -> None:
 
 def _acquire(command: argparse.ArgumentParser) -> None:
     command.add_argument("--modality", choices=("CT", "MR", "US"), help="default: the node's own")
-    command.add_argument("--slices", type=int, default=10)
-    command.add_argument("--rows", type=int, default=512)
-    command.add_argument("--columns", type=int, default=512)
+    _images(command)
+    command.add_argument("--series", type=int, default=1, metavar="K", help="1 to 3; default 1")
     command.add_argument("--multiframe", action="store_true", help="US: all slices as frames of one instance")
-    command.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="same seed: same pixels, same UIDs")
     command.add_argument("--patient-id", default="SYN-0001")
     command.add_argument("--patient-name", default="")
     command.add_argument("--accession", default="")
@@ -156,6 +163,34 @@ def _acquire(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, help="default: studies/STUDY in the data directory")
     command.add_argument("--send", dest="send_to", metavar="PEER", help="then C-STORE it to this peer")
     _overrides(command)
+
+
+def _images(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--slices", type=int, default=10)
+    command.add_argument("--rows", type=int, default=512)
+    command.add_argument("--columns", type=int, default=512)
+    command.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="same seed: same pixels, same UIDs")
+
+
+def _procedures(made: dict[str, argparse.ArgumentParser]) -> None:
+    command = made["perform"]
+    command.add_argument("--accession", default="", help="of the worklist entry; default: the next that is scheduled")
+    _images(command)
+    command.add_argument("--series", type=int, default=3, metavar="K", help="1 to 3; default 3")
+    command.add_argument(
+        "--discontinue", nargs="?", const="unspecified", choices=REASONS, help="end after the first series, and say why"
+    )
+    command.add_argument("--ris", metavar="PEER", help="default: whoever this node may ask for a worklist")
+    command.add_argument("--archive", metavar="PEER", help="default: whoever this node may send images to")
+    command.add_argument("--wait", type=float, default=30.0, metavar="S", help="for the commitment; default 30")
+    command.add_argument(
+        "--patience", type=float, default=20.0, metavar="S", help="for a peer that restarts; then the queue; default 20"
+    )
+    which = made["procedure"].add_mutually_exclusive_group(required=True)
+    which.add_argument("--accession", default="")
+    which.add_argument("--uid", type=_uid)
+    made["procedure"].add_argument("--wait", type=float, default=0.0, metavar="S", help="for its end; default 0")
+    made["queue"].add_argument("--last", type=int, default=10, metavar="N", help="of those done; default 10")
 
 
 def _query(command: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`device serve` on a scanner: greets its peers, answers C-ECHO, and takes in storage commitment results."""
+"""`device serve` on a scanner: greets its peers, takes in storage commitment results, and works off its queue."""
 
 from __future__ import annotations
 
@@ -38,8 +38,15 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
             handlers = ((evt.EVT_N_EVENT_REPORT, take_commitment, [home]),)
             scp.start(home, listener, {Operation.N_EVENT_REPORT_STGCMT: commitment_contexts()}, handlers)
     threading.Thread(target=greet_peers, args=(home,), daemon=True).start()
+    threading.Thread(target=_on_duty, args=(home,), daemon=True).start()
     outcome = _watch_sshd(home) if home.sshd_config.exists() else wait_forever()
     return watch.end(outcome)
+
+
+def _on_duty(home: Home) -> None:
+    from pacslab.devices import duty  # noqa: PLC0415 - a listener that answers comes first
+
+    duty.watch(home)
 
 
 def _watch_sshd(home: Home) -> Outcome:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import pydicom
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.status import code_to_category
 
+from pacslab.devices import steps
 from pacslab.devices.association import WORK_TIMEOUT_S, Call, call
 from pacslab.devices.home import Home, Target
 from pacslab.devices.observing import Outcome, begin, say
@@ -46,8 +46,17 @@ def _found(home: Home, path: Path) -> Path:
     return path if path.exists() or path.is_absolute() else home.data / path
 
 
-def send(home: Home, target: Target, paths: Sequence[Path]) -> Observation:
-    """C-STORE files as they are on one association (PS3.4 B), each in the transfer syntax it has."""
+def send(
+    home: Home, target: Target, paths: Sequence[Path], on_stored: Callable[[Instance], None] = lambda _: None
+) -> Observation:
+    """C-STORE files as they are on one association (PS3.4 B), each in the transfer syntax it has.
+
+    Args:
+        home: This node.
+        target: The peer.
+        paths: The files, in the order in which they go out.
+        on_stored: Told of each instance as soon as the peer has said that it is stored.
+    """
     watch = begin("C-STORE", target.node)
     instances, failures = _read(paths)
     if not instances:
@@ -65,6 +74,7 @@ def send(home: Home, target: Target, paths: Sequence[Path]) -> Observation:
             statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
             if outcome.ok:
                 stored.append(instance)
+                on_stored(instance)
             else:
                 first_failure = first_failure or outcome
                 failures.append(f"{instance.sop_instance}: {outcome.layer.value}: {outcome.status} {outcome.detail}")
@@ -117,9 +127,8 @@ def _store(line: Call, instance: Instance, number: int) -> Outcome:
 
 def _remember(home: Home, target: Target, stored: Sequence[Instance]) -> None:
     """Note what a peer has stored, for the storage commitment that is asked of it later."""
-    for instance in stored:
-        if not (is_uid(instance.study) and is_uid(instance.sop_instance)):
-            continue
-        note: dict[str, Any] = {"peer": target.node, "sop_class": instance.sop_class}
-        folder = home.folder(f"sent/{instance.study}")
-        (folder / f"{instance.sop_instance}.json").write_text(json.dumps(note), encoding="utf-8")
+    for study, instances in groupby(stored, lambda instance: instance.study):
+        if is_uid(study):
+            lines = [f"{target.node} {instance.sop_class} {instance.sop_instance}\n" for instance in instances]
+            with steps.sent_file(home, study).open("a", encoding="utf-8") as file:
+                file.write("".join(lines))
