@@ -182,7 +182,8 @@ def _ct(dataset: Dataset, recipe: Recipe, form: Form, index: int) -> None:
     _plane(dataset, recipe, form, index)
     dataset.RescaleIntercept = f"{-HU_OFFSET}"
     dataset.RescaleSlope = "1"
-    dataset.RescaleType = "HU"
+    # PS3.3 C.8.2.1: what is summed up along rays is not in Hounsfield units, but in unspecified ones.
+    dataset.RescaleType = "US" if form is Form.SCOUT else "HU"
     dataset.KVP = "120"
     dataset.GantryDetectorTilt = "0"
     dataset.ScanOptions = "SYNTHETIC"

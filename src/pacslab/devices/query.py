@@ -23,7 +23,7 @@ from pacslab.devices.association import WORK_TIMEOUT_S, Call, call, outcome_of
 from pacslab.devices.files import wait_until
 from pacslab.devices.home import Home, Target
 from pacslab.devices.observing import Outcome, begin
-from pacslab.devices.pixels import read_instance
+from pacslab.devices.pixels import pixel_sha256, read_instance
 from pacslab.model.device import Layer, Observation
 
 # PS3.4 C.6.2.1: what the study root model returns at each level.
@@ -199,7 +199,7 @@ def _since(folder: Path, begun_ns: int) -> list[Path]:
 
 def _hashes(paths: list[Path]) -> dict[str, str | None]:
     instances = [read_instance(path) for path in paths]
-    return {instance.sop_instance: instance.pixel_sha256 for instance in instances}
+    return {instance.sop_instance: pixel_sha256(instance) for instance in instances}
 
 
 def get(home: Home, arguments: argparse.Namespace) -> Observation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.status import code_to_category
 
-from pacslab.devices import steps
+from pacslab.devices import steps, stream
 from pacslab.devices.association import WORK_TIMEOUT_S, Call, call
 from pacslab.devices.home import Home, Target
 from pacslab.devices.observing import Outcome, begin, say
-from pacslab.devices.pixels import Instance, list_files, read_instance
+from pacslab.devices.pixels import Instance, list_files, pixel_sha256, read_instance
 from pacslab.model.device import Layer, Observation
 from pacslab.model.dicom import is_uid
 
@@ -63,6 +64,7 @@ def send(
         return watch.end(Outcome(False, Layer.LOCAL, "nothing to send", "no DICOM file found"), failures=failures)
     statuses: dict[str, int] = {}
     stored: list[Instance] = []
+    hashes: dict[str, str | None] = {}
     first_failure: Outcome | None = None
     with call(home, target, contexts_of(instances), timeout_s=WORK_TIMEOUT_S) as line:
         if not line.established:
@@ -70,10 +72,11 @@ def send(
         for number, instance in enumerate(instances, 1):
             if not line.established:
                 break
-            outcome = _store(line, instance, number)
+            outcome, hashed = _store(line, instance, number)
             statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
             if outcome.ok:
                 stored.append(instance)
+                hashes[instance.sop_instance] = hashed
                 on_stored(instance)
             else:
                 first_failure = first_failure or outcome
@@ -94,7 +97,7 @@ def send(
         failures=failures[:FAILURES_SHOWN],
         bytes=sum(instance.size_bytes for instance in stored),
         studies=sorted({instance.study for instance in stored}),
-        pixel_sha256={instance.sop_instance: instance.pixel_sha256 for instance in stored},
+        pixel_sha256=hashes,
     )
 
 
@@ -115,14 +118,20 @@ def contexts_of(instances: Sequence[Instance]) -> list[PresentationContext]:
     return [build_context(sop_class, syntax) for sop_class, syntax in pairs][:CONTEXTS_MAX]
 
 
-def _store(line: Call, instance: Instance, number: int) -> Outcome:
-    content = instance.path if instance.sound else pydicom.dcmread(instance.path)
-    _, outcome = line.ask(line.association.send_c_store, content, msg_id=number % 65535 + 1)
+def _store(line: Call, instance: Instance, number: int) -> tuple[Outcome, str | None]:
+    message_id = number % 65535 + 1
+    if instance.sound:
+        with stream.quiet(line):
+            outcome, hashed = stream.store(line, instance, message_id)
+    else:  # its meta information or its length must be set right first
+        dataset = pydicom.dcmread(instance.path)
+        _, outcome = line.ask(line.association.send_c_store, dataset, msg_id=message_id)
+        hashed = pixel_sha256(instance)
     if outcome.layer is Layer.DIMSE and outcome.status.startswith("0x"):
         # PS3.4 B.2.3: a warning (0xB000 ...) means stored.
         stored = code_to_category(int(outcome.status, 16)) in {"Success", "Warning"}
-        return Outcome(stored, outcome.layer, outcome.status, outcome.detail)
-    return outcome
+        outcome = replace(outcome, ok=stored)
+    return outcome, hashed
 
 
 def _remember(home: Home, target: Target, stored: Sequence[Instance]) -> None:
