@@ -35,6 +35,7 @@ ANSWER_TIMEOUT_S = 5.0
 # third parties take longer than an echo.
 WORK_TIMEOUT_S = 30.0
 STALLED_S = 1.0
+LOOK_S = 0.001
 MAX_PDU_BYTES = 131_072
 A_ABORT_TYPE = b"\x07"  # PS3.8 table 9-26
 
@@ -66,6 +67,7 @@ class Wire(AssociationSocket):
 
     def __init__(self, association: Association, target: Target, context: ssl.SSLContext | None) -> None:
         super().__init__(association, address=AddressInformation("0.0.0.0", 0))  # noqa: S104 - the node's only address
+        association.dul._run_loop_delay = 0.0  # noqa: SLF001 - `ready` waits
         self._target = target
         self._context = context
         self.ended: Outcome | None = None
@@ -136,7 +138,16 @@ class Wire(AssociationSocket):
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to read; nothing while this side is sending."""
+        """Whether there is something to read; nothing while this side is sending.
+
+        Waits a moment for it: pynetdicom's own loop sleeps instead, and so answers wait that long.
+        """
+        connection = self.socket
+        if connection is None or not self._is_connected:
+            time.sleep(LOOK_S)
+            return False
+        with contextlib.suppress(OSError, ValueError):  # closed meanwhile: what follows says so
+            select.select([connection], [], [], LOOK_S)
         if not self._turn.acquire(blocking=False):
             return False
         try:

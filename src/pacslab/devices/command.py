@@ -39,6 +39,8 @@ COMMANDS: dict[str, dict[tuple[str, ...], str]] = {
     "perform": {("modality",): "procedure:perform_command"},
     "procedure": {("modality",): "procedure:procedure"},
     "queue": {("modality",): "procedure:queue"},
+    "replay": {("modality",): "replay:replay"},
+    "console": {("modality",): "console:console"},
     "send": {DICOM_KINDS: "scu:send_command", ("orthanc",): "orthanc:send"},
     "find": {DICOM_KINDS: "query:find", ("orthanc",): "orthanc:find"},
     "move": {DICOM_KINDS: "query:move"},
@@ -74,7 +76,8 @@ def main(arguments: Sequence[str]) -> int:
         observation = begin(parsed.command, getattr(parsed, "peer", "") or "").end(outcome)
     except KeyboardInterrupt:
         observation = begin(parsed.command).end(Outcome(False, Layer.LOCAL, "interrupted"))
-    sys.stdout.write(observation_text(observation) + "\n")
+    if parsed.command != "console":  # which speaks to people
+        sys.stdout.write(observation_text(observation) + "\n")
     sys.stdout.flush()
     return 0 if observation.ok else 1
 
@@ -181,16 +184,24 @@ def _procedures(made: dict[str, argparse.ArgumentParser]) -> None:
         "--discontinue", nargs="?", const="unspecified", choices=REASONS, help="end after the first series, and say why"
     )
     command.add_argument("--ris", metavar="PEER", help="default: whoever this node may ask for a worklist")
-    command.add_argument("--archive", metavar="PEER", help="default: whoever this node may send images to")
-    command.add_argument("--wait", type=float, default=30.0, metavar="S", help="for the commitment; default 30")
-    command.add_argument(
-        "--patience", type=float, default=20.0, metavar="S", help="for a peer that restarts; then the queue; default 20"
-    )
+    _delivery(command)
+    _delivery(made["replay"])
+    made["replay"].add_argument("folder", type=Path, metavar="FOLDER", help="may be relative to the data directory")
+    made["replay"].add_argument("--new-uids", action="store_true", help="as if each study had just been made")
+    made["replay"].add_argument("--interval", type=float, default=0.0, metavar="S", help="between studies; default 0")
     which = made["procedure"].add_mutually_exclusive_group(required=True)
     which.add_argument("--accession", default="")
     which.add_argument("--uid", type=_uid)
     made["procedure"].add_argument("--wait", type=float, default=0.0, metavar="S", help="for its end; default 0")
     made["queue"].add_argument("--last", type=int, default=10, metavar="N", help="of those done; default 10")
+
+
+def _delivery(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--archive", metavar="PEER", help="default: whoever this node may send images to")
+    command.add_argument("--wait", type=float, default=30.0, metavar="S", help="for the commitment; default 30")
+    command.add_argument(
+        "--patience", type=float, default=20.0, metavar="S", help="for a peer that restarts; then the queue; default 20"
+    )
 
 
 def _query(command: argparse.ArgumentParser) -> None:

@@ -16,9 +16,32 @@ def watch(home: Home) -> None:
     left = jobs.waiting(home)
     if left:
         say(f"queue: {len(left)} left from before")
+    next_turn = _next_turn(home, time.monotonic())
     while True:
         carry_on_due(home)
+        if time.monotonic() >= next_turn:
+            next_turn = _next_turn(home, next_turn)
+            _work(home)
         time.sleep(LOOK_EVERY_S)
+
+
+def _next_turn(home: Home, last: float) -> float:
+    """When the schedule calls next; turns that were missed are not made up for."""
+    if home.device.schedule_s is None:
+        return float("inf")
+    return max(last + home.device.schedule_s, time.monotonic())
+
+
+def _work(home: Home) -> None:
+    """Do what a technologist would: the next procedure, or without a RIS a study of the device's own."""
+    from pacslab.devices import procedure  # noqa: PLC0415 - most devices have no schedule
+
+    try:
+        observation = procedure.on_schedule(home)
+    except UsageError as error:
+        say(f"schedule: {error}")
+        return
+    say(f"schedule: {observation.layer.value}: {observation.status} {observation.detail}".rstrip())
 
 
 def carry_on_due(home: Home) -> int:

@@ -13,6 +13,7 @@ ITEM = 0xFFFEE000
 ITEM_END = 0xFFFEE00D
 SEQUENCE_END = 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
+META_BEGIN = 132
 # PS3.5 7.1.2: these have two reserved bytes and a length of four.
 LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 DEPTH_MAX = 32
@@ -28,13 +29,15 @@ class Syntax:
 
 
 IMPLICIT = Syntax(implicit=True)
+EXPLICIT = Syntax(implicit=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One element: its tag, and where its value begins and ends; of an encapsulated one with its items."""
+    """One element: its tag, where it begins, and where its value begins and ends; of items up to the last one."""
 
     tag: int
+    head: int
     begin: int
     end: int
 
@@ -52,19 +55,32 @@ def top_level(file: BinaryIO, begin: int, syntax: Syntax) -> Iterator[Place]:
         yield found
 
 
+def data_set_begin(file: BinaryIO) -> int:
+    """Where the data set begins: after preamble, four letters and the meta information (PS3.10 7.1).
+
+    Raises:
+        ValueError: The file is cut short before.
+    """
+    size = os.fstat(file.fileno()).st_size
+    place = META_BEGIN
+    while place + 2 <= size and _read(file, place, 2, size) == b"\x02\x00":
+        _, place = _element(file, place, size, EXPLICIT, 0)
+    return place
+
+
 def _element(file: BinaryIO, place: int, end: int, syntax: Syntax, depth: int) -> tuple[Place, int]:
     """One element, and where the next one begins."""
     tag, vr, length, begin = _header(file, place, end, syntax)
     if length != UNDEFINED:
         if begin + length > end:
             raise ValueError(f"{_name(tag)} at byte {place} is {CUT_SHORT}: {length} bytes said, {end - begin} there")
-        return Place(tag, begin, begin + length), begin + length
+        return Place(tag, place, begin, begin + length), begin + length
     if depth >= DEPTH_MAX:
         raise ValueError(f"sequences within sequences, deeper than {DEPTH_MAX}, at byte {place}")
     # PS3.5 6.2.2: within an UN of undefined length everything is implicit.
     inner = IMPLICIT if vr == b"UN" else syntax
     after = _items(file, begin, end, inner, depth)
-    return Place(tag, begin, after - 8), after
+    return Place(tag, place, begin, after - 8), after
 
 
 def _header(file: BinaryIO, place: int, end: int, syntax: Syntax) -> tuple[int, bytes, int, int]:

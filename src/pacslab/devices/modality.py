@@ -13,7 +13,7 @@ from pynetdicom import evt
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
-from pacslab.devices import scp, scu
+from pacslab.devices import logbook, scp, scu
 from pacslab.devices.files import uid_path, write_json
 from pacslab.devices.home import Home, Override, choose_target
 from pacslab.devices.observing import Outcome, begin, say, wait_forever
@@ -33,6 +33,7 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
     """Run until stopped; ends with a failure if the service login's sshd dies."""
     del arguments
     watch = begin("serve")
+    logbook.keep(home)
     for listener in home.device.listeners:
         if listener.application in DIMSE_APPLICATIONS:
             handlers = ((evt.EVT_N_EVENT_REPORT, take_commitment, [home]),)

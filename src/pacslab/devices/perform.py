@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pacslab.devices import jobs, scu, steps
@@ -95,15 +97,19 @@ def _start(home: Home, job: Job) -> tuple[Job, Outcome]:
 
 
 def _acquire(home: Home, job: Job) -> tuple[Job, Outcome]:
-    if sys.modules.get("numpy", sys) is None:
-        del sys.modules["numpy"]  # a server keeps it out for a quicker start; making pixels takes it
-    from pacslab.devices import study  # noqa: PLC0415 - the only step that needs numpy
-
+    study = study_module()
     assert job.recipe is not None
     folder = home.folder("studies") / job.recipe.study / job.uid
     made = study.write_series(job.recipe, folder, job.begun)
     count = sum(len(series.instances) for series in made)
     return replace(job, series=made), Outcome(True, DONE.layer, DONE.status, f"{len(made)} series, {count} instances")
+
+
+def study_module() -> ModuleType:
+    """What makes images; imported late, for it takes numpy, which a server keeps out for a quicker start."""
+    if sys.modules.get("numpy", sys) is None:
+        del sys.modules["numpy"]
+    return importlib.import_module("pacslab.devices.study")
 
 
 def _store(home: Home, job: Job) -> Outcome:
@@ -164,7 +170,7 @@ def facts(home: Home, job: Job) -> dict[str, Any]:
     committed = Step.COMMIT in job.done
     return {
         "job": job.uid,
-        "mpps_uid": job.uid if job.order else "",
+        "mpps_uid": job.uid if Step.FINISH in job.steps else "",
         "mpps_status": _mpps_status(job),
         "accession": order.accession if order else "",
         "study_uid": order.study_uid if order else "",
@@ -214,3 +220,9 @@ def peers(home: Home, ris: str | None, archive: str | None) -> tuple[str, str]:
         peer_for(home.device, Operation.C_FIND_MWL, ris),
         peer_for(home.device, Operation.C_STORE, archive),
     )
+
+
+def delivery_steps(home: Home, archive: str) -> tuple[Step, ...]:
+    """What it takes to bring images to an archive; commitment only where the policy lets it be asked."""
+    asks = {op for peer in home.device.peers if peer.node == archive for op in peer.may_request}
+    return jobs.DELIVERY if Operation.N_ACTION_STGCMT in asks else (Step.STORE,)

@@ -13,13 +13,11 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from pacslab.devices.home import Home, UsageError
-from pacslab.devices.layout import PIXEL_DATA, Syntax, top_level
+from pacslab.devices.layout import PIXEL_DATA, Place, Syntax, data_set_begin, top_level
 from pacslab.devices.observing import DONE, begin
 from pacslab.model.device import Observation
 
 CHUNK_BYTES = 2**20
-# PS3.10 7.1: file meta information begins after a preamble and four letters, and is explicit little endian.
-PREAMBLE_BYTES = 132
 TAGS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "PatientID",
     "SeriesDescription", "InstanceNumber",
@@ -40,6 +38,7 @@ class Instance:
     size_bytes: int
     data_begin: int  # where the data set begins, after the meta information
     pixels: tuple[int, int] | None  # where the PixelData value begins and ends; None: it has none
+    pixels_begin: int  # where the PixelData element begins; 0: it has none
     sound: bool  # can go out byte by byte: its meta information agrees, and its length is even (PS3.5 7.1.1)
 
 
@@ -57,7 +56,7 @@ def read_instance(path: Path) -> Instance:
         meta = dataset.file_meta
         if "SOPInstanceUID" not in dataset or "SOPClassUID" not in dataset or "TransferSyntaxUID" not in meta:
             raise ValueError("no SOP class or instance UID, or no transfer syntax")
-        data_begin = _after_meta(file)
+        data_begin = data_set_begin(file)
         syntax = UID(meta.TransferSyntaxUID)
         pixels = None if syntax.is_private or syntax.is_deflated else _pixels(file, data_begin, syntax)
     size = path.stat().st_size
@@ -72,32 +71,26 @@ def read_instance(path: Path) -> Instance:
         transfer_syntax=str(syntax),
         size_bytes=size,
         data_begin=data_begin,
-        pixels=pixels,
+        pixels=(pixels.begin, pixels.end) if pixels else None,
+        pixels_begin=pixels.head if pixels else 0,
         sound=size % 2 == 0 and said == (dataset.SOPClassUID, dataset.SOPInstanceUID),
     )
 
 
-def _after_meta(file: BinaryIO) -> int:
-    """Where the first element that is not of group 2 begins."""
-    after = PREAMBLE_BYTES
-    for place in top_level(file, PREAMBLE_BYTES, Syntax(implicit=False)):
-        if place.tag >> 16 != 2:
-            break
-        after = place.end
-    return after
-
-
-def _pixels(file: BinaryIO, begin: int, syntax: UID) -> tuple[int, int] | None:
+def _pixels(file: BinaryIO, begin: int, syntax: UID) -> Place | None:
     found = None
     written = Syntax(implicit=syntax == ImplicitVRLittleEndian, big_endian=syntax == ExplicitVRBigEndian)
     for place in top_level(file, begin, written):
         if place.tag == PIXEL_DATA:
-            found = (place.begin, place.end)
+            found = place
     return found
 
 
 def pixel_sha256(instance: Instance) -> str | None:
     """Hash the pixel data of a file, a piece at a time; None if it has none."""
+    if UID(instance.transfer_syntax).is_deflated:  # PS3.5 A.5: nothing in it has a place before it is inflated
+        value = pydicom.dcmread(instance.path).get("PixelData")
+        return hashlib.sha256(value).hexdigest() if value is not None else None
     if instance.pixels is None:
         return None
     place, end = instance.pixels

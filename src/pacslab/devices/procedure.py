@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from pacslab.devices import jobs, perform, query, steps
 from pacslab.devices.files import wait_until
-from pacslab.devices.home import Home, UsageError
+from pacslab.devices.home import Home, UsageError, peer_for
 from pacslab.devices.jobs import Job, Step
 from pacslab.devices.observing import DONE, Outcome, Watch, begin, say
 from pacslab.devices.scheduled import Scheduled, choose, read_entry
 from pacslab.model.device import Layer, Observation
+from pacslab.model.dicom import Operation
 
 CLAIM_WAIT_S = 20.0
 
 
 def perform_command(home: Home, arguments: argparse.Namespace) -> Observation:
     """`device perform`: worklist, MPPS in progress, acquisition, storage, commitment, MPPS final."""
-    from pacslab.devices import study  # noqa: PLC0415 - numpy, which `device procedure` does without
-
+    study = perform.study_module()
     watch = begin("perform")
     study.choose_forms(study.choose_modality(home.device, None), arguments.series)  # usage errors come first
     ris, archive = perform.peers(home, arguments.ris, arguments.archive)
@@ -89,8 +89,7 @@ def _nothing(home: Home, ris: str, accession: str, entries: int) -> str:
 
 
 def _job(home: Home, arguments: argparse.Namespace, uid: str, entry: Scheduled) -> Job:
-    from pacslab.devices import study  # noqa: PLC0415
-
+    study = perform.study_module()
     at = jobs.now()
     order = replace(entry, modality=home.device.modality)
     reason = arguments.discontinue or ""
@@ -106,11 +105,42 @@ def _observation(home: Home, watch: Watch, job: Job) -> Observation:
     outcome = Outcome(last.ok, last.layer, last.status, last.detail)
     if outcome.ok and job.next_step is None and not job.closed:
         status = "DISCONTINUED" if job.reason else "COMPLETED"
-        outcome = Outcome(True, DONE.layer, status if job.order else "delivered", f"{len(job.instances)} instances")
+        outcome = Outcome(
+            True, DONE.layer, status if Step.FINISH in job.steps else "delivered", f"{len(job.instances)} instances"
+        )
     elif not outcome.ok:
         outcome = replace(outcome, detail=f"{last.step.value}: {outcome.detail}")
     peer = job.ris if last.step in {Step.WORKLIST, Step.START, Step.FINISH} else job.archive
     return replace(watch.end(outcome, **perform.facts(home, job)), peer=peer)
+
+
+def on_schedule(home: Home) -> Observation:
+    """Do what is due by the clock: the next procedure; where there is no RIS, a study that nobody ordered."""
+    from pacslab.devices.command import parser  # noqa: PLC0415 - the command line's defaults are the schedule's
+
+    arguments = parser().parse_args(["perform", "--patience", "0"])
+    if any(Operation.C_FIND_MWL in peer.may_request for peer in home.device.peers):
+        return perform_command(home, arguments)
+    return _unscheduled(home, arguments)
+
+
+def _unscheduled(home: Home, arguments: argparse.Namespace) -> Observation:
+    study, device = perform.study_module(), home.device
+    watch, begun, uid = begin("perform"), jobs.now(), steps.new_uid()
+    archive = peer_for(device, Operation.C_STORE)
+    order = Scheduled(
+        study_uid=steps.new_uid(),
+        patient_id=begun.strftime("SYN-%y%m%d%H%M%S"),
+        patient_name="SYNTHETIC^UNSCHEDULED",
+        modality=device.modality,
+    )
+    recipe = study.make_recipe(device, order, study.choose_forms(device.modality, arguments.series), arguments)
+    takes = (Step.ACQUIRE, *perform.delivery_steps(home, archive))
+    job = Job(uid=uid, steps=takes, archive=archive, begun=begun, order=order, recipe=recipe)
+    with jobs.held(home, uid):
+        jobs.save(home, job)
+        job = perform.carry_on(home, job, arguments.patience, arguments.wait)
+    return _observation(home, watch, job)
 
 
 def procedure(home: Home, arguments: argparse.Namespace) -> Observation:

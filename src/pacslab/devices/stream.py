@@ -14,7 +14,7 @@ from pydicom.uid import UID
 
 from pacslab.devices.association import MAX_PDU_BYTES, Call, outcome_of
 from pacslab.devices.observing import Outcome
-from pacslab.devices.pixels import Instance
+from pacslab.devices.pixels import Instance, pixel_sha256
 from pacslab.model.device import Layer
 
 # PS3.8 9.3.5 and annex E
@@ -69,7 +69,7 @@ def store(line: Call, instance: Instance, number: int) -> tuple[Outcome, str | N
     status: Dataset = association._check_received_status(response)  # noqa: SLF001
     if "Status" not in status:
         return line.ended(started), None
-    return outcome_of(status), digest.hexdigest() if instance.pixels else None
+    return outcome_of(status), digest.hexdigest() if instance.pixels else pixel_sha256(instance)
 
 
 def _command(instance: Instance, number: int) -> bytes:
