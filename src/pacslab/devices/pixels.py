@@ -18,6 +18,8 @@ from pacslab.devices.observing import DONE, begin
 from pacslab.model.device import Observation
 
 CHUNK_BYTES = 2**20
+# Many archives keep lengths in 31 bits; above that nobody could say what they kept.
+INSTANCE_MAX_BYTES = 2**31 - 1
 TAGS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "PatientID",
     "SeriesDescription", "InstanceNumber",
@@ -53,6 +55,10 @@ def read_instance(path: Path) -> Instance:
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
         except (InvalidDicomError, EOFError, KeyError, NotImplementedError) as error:
             raise ValueError(f"not a DICOM file: {str(error).partition('.')[0]}") from error
+        except OSError as error:
+            if error.errno is not None:  # the disk's
+                raise
+            raise ValueError(f"cut short: {error}") from error  # so pydicom says it of a sequence
         meta = dataset.file_meta
         if "SOPInstanceUID" not in dataset or "SOPClassUID" not in dataset or "TransferSyntaxUID" not in meta:
             raise ValueError("no SOP class or instance UID, or no transfer syntax")
@@ -75,6 +81,13 @@ def read_instance(path: Path) -> Instance:
         pixels_begin=pixels.head if pixels else 0,
         sound=size % 2 == 0 and said == (dataset.SOPClassUID, dataset.SOPInstanceUID),
     )
+
+
+def too_large(instance: Instance) -> str:
+    """Say that an instance is larger than what is sent as one; empty if it is not."""
+    if instance.size_bytes <= INSTANCE_MAX_BYTES:
+        return ""
+    return f"{instance.size_bytes} bytes are above the limit of {INSTANCE_MAX_BYTES} for one instance: split it"
 
 
 def _pixels(file: BinaryIO, begin: int, syntax: UID) -> Place | None:

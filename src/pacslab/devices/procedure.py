@@ -108,7 +108,10 @@ def _observation(home: Home, watch: Watch, job: Job) -> Observation:
         outcome = Outcome(
             True, DONE.layer, status if Step.FINISH in job.steps else "delivered", f"{len(job.instances)} instances"
         )
-    elif not outcome.ok:
+    elif outcome.ok:
+        due = job.next_step.value if job.next_step else ""
+        outcome = Outcome(False, Layer.LOCAL, "in progress", f"{last.step.value} done, {due} due")
+    else:
         outcome = replace(outcome, detail=f"{last.step.value}: {outcome.detail}")
     peer = job.ris if last.step in {Step.WORKLIST, Step.START, Step.FINISH} else job.archive
     return replace(watch.end(outcome, **perform.facts(home, job)), peer=peer)

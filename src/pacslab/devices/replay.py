@@ -22,14 +22,12 @@ from pacslab.devices.files import sync_folder, uid_path
 from pacslab.devices.home import Home, peer_for
 from pacslab.devices.jobs import Job
 from pacslab.devices.observing import DONE, Outcome, begin, say
-from pacslab.devices.pixels import Instance, list_files, pixel_sha256, read_instance
+from pacslab.devices.pixels import Instance, list_files, pixel_sha256, read_instance, too_large
 from pacslab.devices.recipe import Made, Series
 from pacslab.model.device import Layer, Observation
 from pacslab.model.dicom import Operation, is_uid
 
 STORAGE_CLASSES = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
-# Many archives keep lengths in 31 bits; above that nobody could say what they kept.
-INSTANCE_MAX_BYTES = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +75,20 @@ def check(paths: Iterable[Path]) -> tuple[list[Instance], list[Problem]]:
     """Part what can be sent from what cannot."""
     good: list[Instance] = []
     problems: list[Problem] = []
+    seen: dict[str, Path] = {}
     for path in paths:
         try:
             instance = read_instance(path)
             error = refusal(instance)
         except (ValueError, OSError) as failure:
             error = str(failure)
+        else:
+            if not error and instance.sop_instance in seen:
+                error = f"it has the SOP Instance UID of {seen[instance.sop_instance]}"
         if error:
             problems.append(Problem(str(path), error))
         else:
+            seen[instance.sop_instance] = path
             good.append(instance)
     return good, problems
 
@@ -104,9 +107,7 @@ def refusal(instance: Instance) -> str:
         return f"SOP class {instance.sop_class!r} is not a storage class of PS3.4 B.5"
     if UID(instance.transfer_syntax).is_private:
         return f"transfer syntax {instance.transfer_syntax!r} is private"
-    if instance.size_bytes > INSTANCE_MAX_BYTES:
-        return f"{instance.size_bytes} bytes are above the limit of {INSTANCE_MAX_BYTES} for one instance: split it"
-    return ""
+    return too_large(instance)
 
 
 def _by_study(instances: Iterable[Instance]) -> list[list[Instance]]:

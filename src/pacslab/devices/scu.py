@@ -17,7 +17,7 @@ from pacslab.devices import steps, stream
 from pacslab.devices.association import WORK_TIMEOUT_S, Call, call
 from pacslab.devices.home import Home, Target
 from pacslab.devices.observing import Outcome, begin, say
-from pacslab.devices.pixels import Instance, list_files, pixel_sha256, read_instance
+from pacslab.devices.pixels import Instance, list_files, pixel_sha256, read_instance, too_large
 from pacslab.model.device import Layer, Observation
 from pacslab.model.dicom import is_uid
 
@@ -106,9 +106,14 @@ def _read(paths: Sequence[Path]) -> tuple[list[Instance], list[str]]:
     failures: list[str] = []
     for path in paths:
         try:
-            instances.append(read_instance(path))
+            instance = read_instance(path)
         except ValueError as error:
             failures.append(f"{path}: {error}")
+            continue
+        if error_text := too_large(instance):
+            failures.append(f"{path}: {error_text}")
+        else:
+            instances.append(instance)
     return instances, failures
 
 
