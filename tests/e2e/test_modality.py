@@ -143,7 +143,7 @@ def test_a_scanner_that_dies_while_it_stores_carries_on(reference: RunningLab, r
     seen = went_to_its_end(reference, "ct-1", accession)
     assert seen["instances"] == 301
     assert [m["step"] for m in seen["timeline"]].count("acquire") == 1
-    assert "queue: 1 left from before" in reference("logs", "ct-1").stdout
+    assert "queue: 1 left from before" in reference.exec("ct-1", "cat", "/var/lib/pacslab/log/serve.log").stdout
 
 
 def test_an_archive_that_dies_while_it_is_stored_to_loses_nothing(reference: RunningLab, restarted: Any) -> None:
@@ -185,8 +185,9 @@ def test_files_of_any_origin_are_replayed_each_judged_by_itself(reference: Runni
     image = dcmread(whole)
     image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = "1.2.3.4"
     image.save_as(folder / "4-class.dcm")
-    text = whole.read_bytes().replace(str(dcmread(whole).StudyInstanceUID).encode(), b"../" * 14)
-    (folder / "5-path.dcm").write_bytes(text)
+    study_uid = str(dcmread(whole).StudyInstanceUID)
+    path = ("../" * 30)[: len(study_uid)]
+    (folder / "5-path.dcm").write_bytes(whole.read_bytes().replace(study_uid.encode(), path.encode()))
     subprocess.run(
         ["docker", "cp", "--quiet", str(folder), f"{reference.container('ct-1')}:/var/lib/pacslab/inbox"],
         check=True, capture_output=True,
