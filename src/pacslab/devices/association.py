@@ -333,7 +333,7 @@ def call(
     try:
         yield made
     finally:
-        if made.association.is_established:
+        if made.established:
             made.association.release()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -66,7 +67,7 @@ def send(
     stored: list[Instance] = []
     hashes: dict[str, str | None] = {}
     first_failure: Outcome | None = None
-    with call(home, target, contexts_of(instances), timeout_s=WORK_TIMEOUT_S) as line:
+    with call(home, target, contexts_of(instances), timeout_s=WORK_TIMEOUT_S) as line, stream.quiet(line):
         if not line.established:
             first_failure = line.refusal()
         for number, instance in enumerate(instances, 1):
@@ -126,17 +127,29 @@ def contexts_of(instances: Sequence[Instance]) -> list[PresentationContext]:
 def _store(line: Call, instance: Instance, number: int) -> tuple[Outcome, str | None]:
     message_id = number % 65535 + 1
     if instance.sound:
-        with stream.quiet(line):
-            outcome, hashed = stream.store(line, instance, message_id)
-    else:  # its meta information or its length must be set right first
-        dataset = pydicom.dcmread(instance.path)
-        _, outcome = line.ask(line.association.send_c_store, dataset, msg_id=message_id)
+        outcome, hashed = stream.store(line, instance, message_id)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            outcome, _ = stream.store(line, _made_sound(instance, Path(folder)), message_id)
         hashed = pixel_sha256(instance)
     if outcome.layer is Layer.DIMSE and outcome.status.startswith("0x"):
         # PS3.4 B.2.3: a warning (0xB000 ...) means stored.
         stored = code_to_category(int(outcome.status, 16)) in {"Success", "Warning"}
         outcome = replace(outcome, ok=stored)
     return outcome, hashed
+
+
+def _made_sound(instance: Instance, folder: Path) -> Instance:
+    """Write a copy whose meta information and length are right."""
+    path = folder / "sound.dcm"
+    dataset = pydicom.dcmread(instance.path)
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.save_as(path, enforce_file_format=True)
+    if path.stat().st_size % 2:  # PS3.5 A.5: what is deflated may be padded
+        with path.open("ab") as file:
+            file.write(b"\0")
+    return read_instance(path)
 
 
 def _remember(home: Home, target: Target, stored: Sequence[Instance]) -> None:

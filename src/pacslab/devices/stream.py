@@ -32,10 +32,14 @@ WRITE_BYTES = 2**18
 
 @contextmanager
 def quiet(line: Call) -> Iterator[None]:
-    """Keep pynetdicom's reactor from taking the responses for requests, as its own `send_c_store` does."""
+    """Keep pynetdicom's reactor from taking responses for requests, for a whole series.
+
+    Its own `send_c_store` does so for each image; what was paused a moment ago and wakes late then still looks paused,
+    and takes the response away: its sender waits for it until it times out.
+    """
     association = line.association
     association._reactor_checkpoint.clear()  # noqa: SLF001 - there is no public way to send what is encoded already
-    while not association._is_paused and association.is_alive():  # noqa: SLF001
+    while not association._is_paused and association.is_alive() and line.established:  # noqa: SLF001
         time.sleep(0.0001)
     try:
         yield
@@ -64,6 +68,7 @@ def store(line: Call, instance: Instance, number: int) -> tuple[Outcome, str | N
         line.wire.stream(_pdus(context.context_id or 0, _command(instance, number), pieces))
     _, response = association.dimse.get_msg(block=True)
     if response is None:
+        association._reactor_checkpoint.set()  # noqa: SLF001 - it ends the association
         association._handle_no_response()  # noqa: SLF001
         return line.ended(started), None
     status: Dataset = association._check_received_status(response)  # noqa: SLF001
