@@ -7,8 +7,9 @@ import logging
 import select
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,6 +35,7 @@ ANSWER_TIMEOUT_S = 5.0
 # third parties take longer than an echo.
 WORK_TIMEOUT_S = 30.0
 STALLED_S = 1.0
+LOOK_S = 0.001
 MAX_PDU_BYTES = 131_072
 A_ABORT_TYPE = b"\x07"  # PS3.8 table 9-26
 
@@ -65,12 +67,14 @@ class Wire(AssociationSocket):
 
     def __init__(self, association: Association, target: Target, context: ssl.SSLContext | None) -> None:
         super().__init__(association, address=AddressInformation("0.0.0.0", 0))  # noqa: S104 - the node's only address
+        association.dul._run_loop_delay = 0.0  # noqa: SLF001 - `ready` waits
         self._target = target
         self._context = context
         self.ended: Outcome | None = None
         self.given_up = False  # we aborted: that the peer then closes explains nothing
         self._late: Outcome | None = None
         self._mute = False  # the peer no longer listens: what it said last is still to be read
+        self._turn = threading.Lock()  # a TLS connection is read and written by one thread at a time
 
     def connect(self, primitive: T_CONNECT) -> None:
         """Open TCP, then TLS, each with its own time-out and its own failure."""
@@ -123,6 +127,34 @@ class Wire(AssociationSocket):
                 self._mute = True
                 self._late = Outcome(False, Layer.TCP, network_failure(error), str(error))
 
+    def stream(self, pieces: Iterable[bytes]) -> None:
+        """Send encoded PDUs from the caller's thread, past pynetdicom's queue, until the peer stops listening."""
+        with self._turn:
+            for piece in pieces:
+                self.send(piece)
+                self.assoc.dul._idle_timer.restart()  # noqa: SLF001 - a peer that takes in much says nothing meanwhile
+                if self._mute:
+                    return
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read; nothing while this side is sending.
+
+        Waits a moment for it: pynetdicom's own loop sleeps instead, and so answers wait that long.
+        """
+        connection = self.socket
+        if connection is None or not self._is_connected:
+            time.sleep(LOOK_S)
+            return False
+        with contextlib.suppress(OSError, ValueError):  # closed meanwhile: what follows says so
+            select.select([connection], [], [], LOOK_S)
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            return bool(super().ready)
+        finally:
+            self._turn.release()
+
     def _may_write(self, connection: socket.socket) -> bool:
         """Wait for room to send; a peer that talks and does not read has aborted (PS3.8 9.3.8)."""
         end = time.monotonic() + (self.assoc.dimse_timeout or WORK_TIMEOUT_S)
@@ -146,6 +178,10 @@ class Wire(AssociationSocket):
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read that many bytes; remembers who closed the connection, and how, unless we gave up first."""
+        with self._turn:
+            return self._recv(nr_bytes)
+
+    def _recv(self, nr_bytes: int) -> bytearray:
         if self.given_up:
             return super().recv(nr_bytes)
         try:
@@ -297,7 +333,7 @@ def call(
     try:
         yield made
     finally:
-        if made.association.is_established:
+        if made.established:
             made.association.release()
 
 

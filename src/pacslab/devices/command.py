@@ -17,6 +17,11 @@ from pacslab.devices.observing import Outcome, begin, network_failure
 from pacslab.model.device import Layer, Observation, observation_text
 from pacslab.model.dicom import DIMSE_APPLICATIONS, Application, is_uid
 
+# PS3.16 CID 9300, the codes stand in steps.py
+REASONS = (
+    "doctor-cancelled", "equipment-failure", "incorrect-procedure", "patient-refused", "patient-did-not-arrive",
+    "unspecified", "incorrect-entry",
+)  # fmt: skip
 DICOM_KINDS = ("modality", "workstation", "ris")
 HL7_APPLICATIONS = frozenset({Application.HL7, Application.HL7_TLS})
 
@@ -31,6 +36,11 @@ COMMANDS: dict[str, dict[tuple[str, ...], str]] = {
     },
     "echo": {DICOM_KINDS: "scu:echo_command", ("orthanc",): "orthanc:echo"},
     "acquire": {DICOM_KINDS: "study:acquire"},
+    "perform": {("modality",): "procedure:perform_command"},
+    "procedure": {("modality",): "procedure:procedure"},
+    "queue": {("modality",): "procedure:queue"},
+    "replay": {("modality",): "replay:replay"},
+    "console": {("modality",): "console:console"},
     "send": {DICOM_KINDS: "scu:send_command", ("orthanc",): "orthanc:send"},
     "find": {DICOM_KINDS: "query:find", ("orthanc",): "orthanc:find"},
     "move": {DICOM_KINDS: "query:move"},
@@ -69,7 +79,8 @@ def main(arguments: Sequence[str]) -> int:
         observation = begin(parsed.command, getattr(parsed, "peer", "") or "").end(outcome)
     except KeyboardInterrupt:
         observation = begin(parsed.command).end(Outcome(False, Layer.LOCAL, "interrupted"))
-    sys.stdout.write(observation_text(observation) + "\n")
+    if parsed.command != "console":  # which speaks to people
+        sys.stdout.write(observation_text(observation) + "\n")
     sys.stdout.flush()
     return 0 if observation.ok else 1
 
@@ -135,6 +146,7 @@ def parser() -> argparse.ArgumentParser:
     _worklist(made["worklist"])
     _mpps(made["mpps"])
     _orders(made)
+    _procedures(made)
     return top
 
 
@@ -148,11 +160,9 @@ def _overrides(command: argparse.ArgumentParser) -> None:
 
 def _acquire(command: argparse.ArgumentParser) -> None:
     command.add_argument("--modality", choices=("CT", "MR", "US"), help="default: the node's own")
-    command.add_argument("--slices", type=int, default=10)
-    command.add_argument("--rows", type=int, default=512)
-    command.add_argument("--columns", type=int, default=512)
+    _images(command)
+    command.add_argument("--series", type=int, default=1, metavar="K", help="1 to 3; default 1")
     command.add_argument("--multiframe", action="store_true", help="US: all slices as frames of one instance")
-    command.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="same seed: same pixels, same UIDs")
     command.add_argument("--patient-id", default="SYN-0001")
     command.add_argument("--patient-name", default="")
     command.add_argument("--accession", default="")
@@ -160,6 +170,42 @@ def _acquire(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, help="default: studies/STUDY in the data directory")
     command.add_argument("--send", dest="send_to", metavar="PEER", help="then C-STORE it to this peer")
     _overrides(command)
+
+
+def _images(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--slices", type=int, default=10)
+    command.add_argument("--rows", type=int, default=512)
+    command.add_argument("--columns", type=int, default=512)
+    command.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="same seed: same pixels, same UIDs")
+
+
+def _procedures(made: dict[str, argparse.ArgumentParser]) -> None:
+    command = made["perform"]
+    command.add_argument("--accession", default="", help="of the worklist entry; default: the next that is scheduled")
+    _images(command)
+    command.add_argument("--series", type=int, default=3, metavar="K", help="1 to 3; default 3")
+    command.add_argument(
+        "--discontinue", nargs="?", const="unspecified", choices=REASONS, help="end after the first series, and say why"
+    )
+    command.add_argument("--ris", metavar="PEER", help="default: whoever this node may ask for a worklist")
+    _delivery(command)
+    _delivery(made["replay"])
+    made["replay"].add_argument("folder", type=Path, metavar="FOLDER", help="may be relative to the data directory")
+    made["replay"].add_argument("--new-uids", action="store_true", help="as if each study had just been made")
+    made["replay"].add_argument("--interval", type=float, default=0.0, metavar="S", help="between studies; default 0")
+    which = made["procedure"].add_mutually_exclusive_group(required=True)
+    which.add_argument("--accession", default="")
+    which.add_argument("--uid", type=_uid)
+    made["procedure"].add_argument("--wait", type=float, default=0.0, metavar="S", help="for its end; default 0")
+    made["queue"].add_argument("--last", type=int, default=10, metavar="N", help="of those done; default 10")
+
+
+def _delivery(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--archive", metavar="PEER", help="default: whoever this node may send images to")
+    command.add_argument("--wait", type=float, default=30.0, metavar="S", help="for the commitment; default 30")
+    command.add_argument(
+        "--patience", type=float, default=20.0, metavar="S", help="for a peer that restarts; then the queue; default 20"
+    )
 
 
 def _query(command: argparse.ArgumentParser) -> None:

@@ -24,21 +24,42 @@ def uid_path(folder: Path, *uids: str, suffix: str = "") -> Path:
     return folder.joinpath(*uids[:-1], uids[-1] + suffix)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under its name only when it is complete; replaces one of that name."""
+def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Write a file under its name only when it is complete; replaces one of that name.
+
+    Args:
+        path: The file.
+        content: All of it.
+        durable: Return only when it would survive a loss of power.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.{time.monotonic_ns()}.part")
     try:
-        part.write_bytes(content)
+        with part.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         part.replace(path)
+        if durable:
+            sync_folder(path.parent)
     except OSError:
         part.unlink(missing_ok=True)
         raise
 
 
-def write_json(path: Path, value: Any) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def write_json(path: Path, value: Any, *, durable: bool = False) -> None:
     """Write a JSON value as a whole file."""
-    write_whole(path, json.dumps(value, ensure_ascii=False).encode())
+    write_whole(path, json.dumps(value, ensure_ascii=False).encode(), durable=durable)
 
 
 def read_json(path: Path) -> Any:

@@ -18,7 +18,7 @@ from pacslab.model.device import (
     Device,
     Peer,
 )
-from pacslab.model.dicom import Application
+from pacslab.model.dicom import Application, Operation
 
 SSHD_CONFIG = "/etc/pacslab/sshd_config"
 
@@ -114,6 +114,23 @@ def choose_target(device: Device, node: str, speaks: frozenset[Application], ove
         called_ae=override.called_ae or (peer.ae_title if peer else None) or "ANY-SCP",
         calling_ae=override.calling_ae or device.ae_title or device.node.upper()[:16],
     )
+
+
+def peer_for(device: Device, operation: Operation, named: str | None = None) -> str:
+    """Name the peer of which this device may ask an operation; the first by address if there are several.
+
+    Raises:
+        UsageError: There is none, or not the one that is named.
+    """
+    offering = [peer.node for peer in device.peers if operation in peer.may_request and peer.port is not None]
+    if named in {None, ""}:
+        if offering:
+            return offering[0]
+        raise UsageError(f"{device.node} may ask {operation.value} of nobody: no conduit of its lab says so")
+    if named not in offering:
+        allowed = ", ".join(offering) or "nobody"
+        raise UsageError(f"{device.node} may not ask {operation.value} of {named}: only of {allowed}")
+    return str(named)
 
 
 def _entry(device: Device, node: str, speaks: frozenset[Application], application: Application | None) -> Peer | None:

@@ -1,4 +1,4 @@
-"""`device serve` on a scanner: greets its peers, answers C-ECHO, and takes in storage commitment results."""
+"""`device serve` on a scanner: greets its peers, takes in storage commitment results, and works off its queue."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pynetdicom import evt
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
-from pacslab.devices import scp, scu
+from pacslab.devices import logbook, scp, scu
 from pacslab.devices.files import uid_path, write_json
 from pacslab.devices.home import Home, Override, choose_target
 from pacslab.devices.observing import Outcome, begin, say, wait_forever
@@ -33,13 +33,21 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
     """Run until stopped; ends with a failure if the service login's sshd dies."""
     del arguments
     watch = begin("serve")
+    logbook.keep(home)
     for listener in home.device.listeners:
         if listener.application in DIMSE_APPLICATIONS:
             handlers = ((evt.EVT_N_EVENT_REPORT, take_commitment, [home]),)
             scp.start(home, listener, {Operation.N_EVENT_REPORT_STGCMT: commitment_contexts()}, handlers)
     threading.Thread(target=greet_peers, args=(home,), daemon=True).start()
+    threading.Thread(target=_on_duty, args=(home,), daemon=True).start()
     outcome = _watch_sshd(home) if home.sshd_config.exists() else wait_forever()
     return watch.end(outcome)
+
+
+def _on_duty(home: Home) -> None:
+    from pacslab.devices import duty  # noqa: PLC0415 - a listener that answers comes first
+
+    duty.watch(home)
 
 
 def _watch_sshd(home: Home) -> Outcome:

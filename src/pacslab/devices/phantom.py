@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pacslab.devices.glyphs import burn
+from pacslab.devices.protocol import Form
+
+SCOUT_LINES = 64
+SCOUT_DEPTH = 48
 
 Image = NDArray[np.int16]
+Draw = Callable[[NDArray[np.float64], NDArray[np.float64], float, int, int], Image]
 Stored = NDArray[np.uint8] | NDArray[np.uint16]
 
 AIR_HU = -1000
 MARK_HU = 1500
 MARK_MR = 1400
 MARK_US = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Tissue:
+    """How bright each tissue of a head is in one MR sequence."""
+
+    scalp: int
+    skull: int
+    grey: int
+    white: int
+    fluid: int
+    lesion: int
 
 
 # Integer noise and basic arithmetic only: sine and the like differ between processors in the last bit.
@@ -28,21 +46,15 @@ def noise(shape: tuple[int, int], seed: int, stream: int, spread: int) -> Image:
     return scaled
 
 
-def slices(modality: str, rows: int, columns: int, count: int, seed: int) -> Iterator[Image]:
-    """Make each slice of a study: CT in Hounsfield units, MR in signal units, US in grey values 0-255.
-
-    Raises:
-        ValueError: There is no phantom for that modality.
-    """
-    draw = {"CT": _ct, "MR": _mr, "US": _us}.get(modality)
-    if draw is None:
-        raise ValueError(f"no phantom for modality {modality}")
+def slices(form: Form, rows: int, columns: int, count: int, seed: int) -> Iterator[Image]:
+    """Make each slice of a series: CT in Hounsfield units, MR in signal units, US in grey values 0-255."""
+    modality, mark, stream = _KIND[form]
+    draw = _DRAW[form]
     y, x = _grid(rows, columns)
-    mark = {"CT": MARK_HU, "MR": MARK_MR, "US": MARK_US}[modality]
     scale = max(1, columns // 170)
     for index in range(count):
         height = (index + 0.5) / count * 2 - 1  # -1 feet to 1 head
-        image = draw(y, x, height, seed, index)
+        image = draw(y, x, height, seed, stream + index)
         burn(image, "SYNTHETIC", mark, top=scale * 2, left=scale * 2, scale=scale)
         burn(image, f"{modality} {index + 1}/{count}", mark, top=rows - scale * 9, left=scale * 2, scale=scale)
         yield image
@@ -83,21 +95,40 @@ def _ct(y: NDArray[np.float64], x: NDArray[np.float64], height: float, seed: int
     return image.clip(-1024, 3071).astype(np.int16)
 
 
-def _mr(y: NDArray[np.float64], x: NDArray[np.float64], height: float, seed: int, index: int) -> Image:
-    """A head, T1-weighted: scalp, skull, grey and white matter, ventricles, and a bright lesion."""
-    image = np.zeros((y.shape[0], x.shape[1]), dtype=np.int16)
-    cut = 1 - 0.6 * height * height
-    image[_ellipse(y, x, (0, 0), (0.86 * cut, 0.68 * cut))] = 900  # scalp
-    image[_ellipse(y, x, (0, 0), (0.80 * cut, 0.62 * cut))] = 90  # skull
-    image[_ellipse(y, x, (0, 0), (0.75 * cut, 0.57 * cut))] = 480  # grey matter
-    image[_ellipse(y, x, (0, 0), (0.64 * cut, 0.47 * cut))] = 680  # white matter
-    for side in (-1, 1):
-        image[_ellipse(y, x, (-0.05, 0.10 * side), (0.24 * cut, 0.07 * cut))] = 160  # ventricles
-    spot = (seed % 89) / 89 - 0.5
-    if abs(height - spot) < 0.2:
-        image[_ellipse(y, x, (0.2 + 0.2 * spot, 0.25), (0.07, 0.06))] = 1050
-    image += noise(image.shape, seed, index, 22)
-    return image.clip(0, 4095).astype(np.int16)
+def _scout(y: NDArray[np.float64], x: NDArray[np.float64], height: float, seed: int, index: int) -> Image:
+    """The thorax from the front: each line is the mean through the body at its height."""
+    del height
+    rows = y.shape[0]
+    depth, _ = _grid(SCOUT_DEPTH, 1)
+    lines = np.empty((SCOUT_LINES, x.shape[1]), dtype=np.int16)
+    for line in range(SCOUT_LINES):
+        level = 1 - (line + 0.5) / SCOUT_LINES * 2  # the head is at the top
+        through = _ct(depth, x, level, seed, index)
+        lines[line] = through.sum(axis=0, dtype=np.int32) // SCOUT_DEPTH
+    picked = np.arange(rows) * SCOUT_LINES // rows
+    image: Image = lines[picked] + noise((rows, x.shape[1]), seed, index, 6)
+    return image.clip(-1024, 3071).astype(np.int16)
+
+
+def _head(tissue: Tissue) -> Draw:
+    """A head: scalp, skull, grey and white matter, ventricles, and a lesion whose place the seed chooses."""
+
+    def draw(y: NDArray[np.float64], x: NDArray[np.float64], height: float, seed: int, index: int) -> Image:
+        image = np.zeros((y.shape[0], x.shape[1]), dtype=np.int16)
+        cut = 1 - 0.6 * height * height
+        image[_ellipse(y, x, (0, 0), (0.86 * cut, 0.68 * cut))] = tissue.scalp
+        image[_ellipse(y, x, (0, 0), (0.80 * cut, 0.62 * cut))] = tissue.skull
+        image[_ellipse(y, x, (0, 0), (0.75 * cut, 0.57 * cut))] = tissue.grey
+        image[_ellipse(y, x, (0, 0), (0.64 * cut, 0.47 * cut))] = tissue.white
+        for side in (-1, 1):
+            image[_ellipse(y, x, (-0.05, 0.10 * side), (0.24 * cut, 0.07 * cut))] = tissue.fluid
+        spot = (seed % 89) / 89 - 0.5
+        if abs(height - spot) < 0.2:
+            image[_ellipse(y, x, (0.2 + 0.2 * spot, 0.25), (0.07, 0.06))] = tissue.lesion
+        image += noise(image.shape, seed, index, 22)
+        return image.clip(0, 4095).astype(np.int16)
+
+    return draw
 
 
 def _us(y: NDArray[np.float64], x: NDArray[np.float64], height: float, seed: int, index: int) -> Image:
@@ -115,3 +146,40 @@ def _us(y: NDArray[np.float64], x: NDArray[np.float64], height: float, seed: int
     image = np.where(cyst, image * 0.1, image)
     image = np.where(sector, image, 0)
     return image.clip(0, 255).astype(np.int16)
+
+
+def coloured(image: Image, seed: int, beat: int) -> NDArray[np.uint8]:
+    """Grey values -> red, green and blue, with a vessel whose flow turns from red to blue with each beat."""
+    rows, columns = image.shape
+    y, x = _grid(rows, columns)
+    grey = image.clip(0, 255).astype(np.uint8)
+    picture = np.stack([grey, grey, grey], axis=-1)
+    vessel = _ellipse(y, x, (0.45, -0.15 + (seed % 31) / 200), (0.06, 0.30))
+    speed = 120 + 8 * (beat % 12)
+    picture[vessel] = (speed, 30, 20) if beat % 24 < 12 else (20, 30, speed)
+    return picture
+
+
+# What each form is of, how bright its mark is, and where its noise begins: two series never share a slice.
+_KIND = {
+    Form.SCOUT: ("CT", MARK_HU, 3_000_000),
+    Form.AXIAL: ("CT", MARK_HU, 0),
+    Form.THIN: ("CT", MARK_HU, 1_000_000),
+    Form.T1: ("MR", MARK_MR, 0),
+    Form.T2: ("MR", MARK_MR, 1_000_000),
+    Form.FLAIR: ("MR", MARK_MR, 2_000_000),
+    Form.STILL: ("US", MARK_US, 0),
+    Form.CLIP: ("US", MARK_US, 1_000_000),
+    Form.COLOUR: ("US", MARK_US, 2_000_000),
+}
+_DRAW: dict[Form, Draw] = {
+    Form.SCOUT: _scout,
+    Form.AXIAL: _ct,
+    Form.THIN: _ct,
+    Form.T1: _head(Tissue(scalp=900, skull=90, grey=480, white=680, fluid=160, lesion=1050)),
+    Form.T2: _head(Tissue(scalp=620, skull=70, grey=760, white=520, fluid=1250, lesion=1150)),
+    Form.FLAIR: _head(Tissue(scalp=600, skull=70, grey=700, white=560, fluid=110, lesion=1200)),
+    Form.STILL: _us,
+    Form.CLIP: _us,
+    Form.COLOUR: _us,
+}

@@ -1,4 +1,4 @@
-"""DICOM files -> SHA-256 of each instance's PixelData value, exactly as its bytes stand in the file."""
+"""DICOM files -> what each one is, and the SHA-256 of its PixelData value exactly as its bytes stand in the file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,24 @@ import argparse
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pydicom
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from pacslab.devices.home import Home, UsageError
+from pacslab.devices.layout import PIXEL_DATA, Place, Syntax, data_set_begin, top_level
 from pacslab.devices.observing import DONE, begin
 from pacslab.model.device import Observation
+
+CHUNK_BYTES = 2**20
+# Many archives keep lengths in 31 bits; above that nobody could say what they kept.
+INSTANCE_MAX_BYTES = 2**31 - 1
+TAGS = (
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "PatientID",
+    "SeriesDescription", "InstanceNumber",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,47 +34,93 @@ class Instance:
     sop_class: str
     sop_instance: str
     study: str
+    series: str
+    accession: str
     transfer_syntax: str
-    pixel_sha256: str | None  # None: it has no pixel data
     size_bytes: int
+    data_begin: int  # where the data set begins, after the meta information
+    pixels: tuple[int, int] | None  # where the PixelData value begins and ends; None: it has none
+    pixels_begin: int  # where the PixelData element begins; 0: it has none
     sound: bool  # can go out byte by byte: its meta information agrees, and its length is even (PS3.5 7.1.1)
 
 
 def read_instance(path: Path) -> Instance:
-    """Read a file's identity and hash its pixel data without decoding it.
+    """Read a file's identity and look at the headers of all its elements; pixel data stay on the disk.
 
     Raises:
-        ValueError: It is not a DICOM file with meta information, or has no SOP Instance UID.
+        ValueError: It is not a DICOM file with meta information, has no UIDs, or is cut short.
     """
-    tags = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PixelData"]
-    try:
-        dataset = pydicom.dcmread(path, specific_tags=tags)
-    except (InvalidDicomError, EOFError, KeyError) as error:
-        raise ValueError(f"not a DICOM file: {error}") from error
-    meta = dataset.file_meta
-    if "SOPInstanceUID" not in dataset or "SOPClassUID" not in dataset or "TransferSyntaxUID" not in meta:
-        raise ValueError("no SOP class or instance UID, or no transfer syntax")
-    pixels = dataset.get_item("PixelData").value if "PixelData" in dataset else None
+    with path.open("rb") as file:
+        try:
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
+        except (InvalidDicomError, EOFError, KeyError, NotImplementedError) as error:
+            raise ValueError(f"not a DICOM file: {str(error).partition('.')[0]}") from error
+        except OSError as error:
+            if error.errno is not None:  # the disk's
+                raise
+            raise ValueError(f"cut short: {error}") from error  # so pydicom says it of a sequence
+        meta = dataset.file_meta
+        if "SOPInstanceUID" not in dataset or "SOPClassUID" not in dataset or "TransferSyntaxUID" not in meta:
+            raise ValueError("no SOP class or instance UID, or no transfer syntax")
+        data_begin = data_set_begin(file)
+        syntax = UID(meta.TransferSyntaxUID)
+        pixels = None if syntax.is_private or syntax.is_deflated else _pixels(file, data_begin, syntax)
+    size = path.stat().st_size
+    said = (meta.get("MediaStorageSOPClassUID"), meta.get("MediaStorageSOPInstanceUID"))
     return Instance(
         path=path,
         sop_class=str(dataset.SOPClassUID),
         sop_instance=str(dataset.SOPInstanceUID),
         study=str(dataset.get("StudyInstanceUID", "")),
-        transfer_syntax=str(meta.TransferSyntaxUID),
-        pixel_sha256=hashlib.sha256(pixels).hexdigest() if pixels is not None else None,
-        size_bytes=path.stat().st_size,
-        sound=path.stat().st_size % 2 == 0 and _agrees(dataset),
+        series=str(dataset.get("SeriesInstanceUID", "")),
+        accession=str(dataset.get("AccessionNumber", "") or ""),
+        transfer_syntax=str(syntax),
+        size_bytes=size,
+        data_begin=data_begin,
+        pixels=(pixels.begin, pixels.end) if pixels else None,
+        pixels_begin=pixels.head if pixels else 0,
+        sound=size % 2 == 0 and said == (dataset.SOPClassUID, dataset.SOPInstanceUID),
     )
 
 
-def _agrees(dataset: pydicom.FileDataset) -> bool:
-    meta = dataset.file_meta
-    said = (meta.get("MediaStorageSOPClassUID"), meta.get("MediaStorageSOPInstanceUID"))
-    return said == (dataset.SOPClassUID, dataset.SOPInstanceUID)
+def too_large(instance: Instance) -> str:
+    """Say that an instance is larger than what is sent as one; empty if it is not."""
+    if instance.size_bytes <= INSTANCE_MAX_BYTES:
+        return ""
+    return f"{instance.size_bytes} bytes are above the limit of {INSTANCE_MAX_BYTES} for one instance: split it"
+
+
+def _pixels(file: BinaryIO, begin: int, syntax: UID) -> Place | None:
+    found = None
+    written = Syntax(implicit=syntax == ImplicitVRLittleEndian, big_endian=syntax == ExplicitVRBigEndian)
+    for place in top_level(file, begin, written):
+        if place.tag == PIXEL_DATA:
+            found = place
+    return found
+
+
+def pixel_sha256(instance: Instance) -> str | None:
+    """Hash the pixel data of a file, a piece at a time; None if it has none."""
+    if UID(instance.transfer_syntax).is_deflated:  # PS3.5 A.5: nothing in it has a place before it is inflated
+        value = pydicom.dcmread(instance.path).get("PixelData")
+        return hashlib.sha256(value).hexdigest() if value is not None else None
+    if instance.pixels is None:
+        return None
+    place, end = instance.pixels
+    digest = hashlib.sha256()
+    with instance.path.open("rb") as file:
+        file.seek(place)
+        while place < end:
+            piece = file.read(min(CHUNK_BYTES, end - place))
+            if not piece:
+                raise ValueError(f"{instance.path} became shorter while it was read")
+            digest.update(piece)
+            place += len(piece)
+    return digest.hexdigest()
 
 
 def list_files(paths: list[Path]) -> list[Path]:
-    """List files, and what lies below folders, in the order of their names.
+    """List files, and what lies below folders, in the order of their names; what is not finished is left out.
 
     Raises:
         UsageError: One of them is not there.
@@ -72,7 +129,8 @@ def list_files(paths: list[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
-        found += sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+        inside = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+        found += [item for item in inside if not any(part.endswith(".part") for part in item.relative_to(path).parts)]
     return [path for path in found if path.suffix != ".part" and path.name != "DICOMDIR"]
 
 
@@ -88,5 +146,5 @@ def hash_files(home: Home, arguments: argparse.Namespace) -> Observation:
         except ValueError as error:
             unreadable.append(f"{path}: {error}")
             continue
-        hashes[instance.sop_instance] = instance.pixel_sha256
+        hashes[instance.sop_instance] = pixel_sha256(instance)
     return watch.end(DONE, instances=len(hashes), pixel_sha256=hashes, unreadable=unreadable)

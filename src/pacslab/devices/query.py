@@ -21,9 +21,9 @@ from pynetdicom.status import code_to_category
 
 from pacslab.devices.association import WORK_TIMEOUT_S, Call, call, outcome_of
 from pacslab.devices.files import wait_until
-from pacslab.devices.home import Home
+from pacslab.devices.home import Home, Target
 from pacslab.devices.observing import Outcome, begin
-from pacslab.devices.pixels import read_instance
+from pacslab.devices.pixels import pixel_sha256, read_instance
 from pacslab.model.device import Layer, Observation
 
 # PS3.4 C.6.2.1: what the study root model returns at each level.
@@ -54,12 +54,17 @@ def find(home: Home, arguments: argparse.Namespace) -> Observation:
     for keyword, value in given.items():
         if value:
             setattr(query, keyword, value)
-    return _find(home, arguments, "C-FIND", StudyRootQueryRetrieveInformationModelFind, query)
+    return _find(home, arguments.target, "C-FIND", StudyRootQueryRetrieveInformationModelFind, query)
 
 
 def worklist(home: Home, arguments: argparse.Namespace) -> Observation:
     """`device worklist PEER`: C-FIND in the modality worklist model (PS3.4 K.6)."""
-    return _find(home, arguments, "C-FIND-MWL", ModalityWorklistInformationFind, worklist_query(vars(arguments)))
+    return ask_worklist(home, arguments.target, vars(arguments))
+
+
+def ask_worklist(home: Home, target: Target, keys: dict[str, Any]) -> Observation:
+    """Ask a peer's worklist by the keys of `worklist_query`."""
+    return _find(home, target, "C-FIND-MWL", ModalityWorklistInformationFind, worklist_query(keys))
 
 
 def worklist_query(keys: dict[str, Any]) -> Dataset:
@@ -73,6 +78,7 @@ def worklist_query(keys: dict[str, Any]) -> Dataset:
         "ScheduledPerformingPhysicianName",
         "ScheduledProcedureStepDescription",
         "ScheduledProcedureStepID",
+        "ScheduledProcedureStepStatus",
     ):
         setattr(step, keyword, "")
     query = Dataset()
@@ -92,10 +98,10 @@ def worklist_query(keys: dict[str, Any]) -> Dataset:
     return query
 
 
-def _find(home: Home, arguments: argparse.Namespace, operation: str, model: str, query: Dataset) -> Observation:
-    watch = begin(operation, arguments.target.node)
+def _find(home: Home, target: Target, operation: str, model: str, query: Dataset) -> Observation:
+    watch = begin(operation, target.node)
     matches: list[dict[str, Any]] = []
-    with call(home, arguments.target, [build_context(model)]) as line:
+    with call(home, target, [build_context(model)]) as line:
         if line.established:
             outcome, answers = _pending(line, line.association.send_c_find, query, model)
             matches = [plain(answer) for answer in answers]
@@ -193,7 +199,7 @@ def _since(folder: Path, begun_ns: int) -> list[Path]:
 
 def _hashes(paths: list[Path]) -> dict[str, str | None]:
     instances = [read_instance(path) for path in paths]
-    return {instance.sop_instance: instance.pixel_sha256 for instance in instances}
+    return {instance.sop_instance: pixel_sha256(instance) for instance in instances}
 
 
 def get(home: Home, arguments: argparse.Namespace) -> Observation:

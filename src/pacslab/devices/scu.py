@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import pydicom
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.status import code_to_category
 
+from pacslab.devices import steps, stream
 from pacslab.devices.association import WORK_TIMEOUT_S, Call, call
 from pacslab.devices.home import Home, Target
 from pacslab.devices.observing import Outcome, begin, say
-from pacslab.devices.pixels import Instance, list_files, read_instance
+from pacslab.devices.pixels import Instance, list_files, pixel_sha256, read_instance, too_large
 from pacslab.model.device import Layer, Observation
 from pacslab.model.dicom import is_uid
 
@@ -46,25 +48,37 @@ def _found(home: Home, path: Path) -> Path:
     return path if path.exists() or path.is_absolute() else home.data / path
 
 
-def send(home: Home, target: Target, paths: Sequence[Path]) -> Observation:
-    """C-STORE files as they are on one association (PS3.4 B), each in the transfer syntax it has."""
+def send(
+    home: Home, target: Target, paths: Sequence[Path], on_stored: Callable[[Instance], None] = lambda _: None
+) -> Observation:
+    """C-STORE files as they are on one association (PS3.4 B), each in the transfer syntax it has.
+
+    Args:
+        home: This node.
+        target: The peer.
+        paths: The files, in the order in which they go out.
+        on_stored: Told of each instance as soon as the peer has said that it is stored.
+    """
     watch = begin("C-STORE", target.node)
     instances, failures = _read(paths)
     if not instances:
         return watch.end(Outcome(False, Layer.LOCAL, "nothing to send", "no DICOM file found"), failures=failures)
     statuses: dict[str, int] = {}
     stored: list[Instance] = []
+    hashes: dict[str, str | None] = {}
     first_failure: Outcome | None = None
-    with call(home, target, contexts_of(instances), timeout_s=WORK_TIMEOUT_S) as line:
+    with call(home, target, contexts_of(instances), timeout_s=WORK_TIMEOUT_S) as line, stream.quiet(line):
         if not line.established:
             first_failure = line.refusal()
         for number, instance in enumerate(instances, 1):
             if not line.established:
                 break
-            outcome = _store(line, instance, number)
+            outcome, hashed = _store(line, instance, number)
             statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
             if outcome.ok:
                 stored.append(instance)
+                hashes[instance.sop_instance] = hashed
+                on_stored(instance)
             else:
                 first_failure = first_failure or outcome
                 failures.append(f"{instance.sop_instance}: {outcome.layer.value}: {outcome.status} {outcome.detail}")
@@ -84,7 +98,7 @@ def send(home: Home, target: Target, paths: Sequence[Path]) -> Observation:
         failures=failures[:FAILURES_SHOWN],
         bytes=sum(instance.size_bytes for instance in stored),
         studies=sorted({instance.study for instance in stored}),
-        pixel_sha256={instance.sop_instance: instance.pixel_sha256 for instance in stored},
+        pixel_sha256=hashes,
     )
 
 
@@ -93,9 +107,14 @@ def _read(paths: Sequence[Path]) -> tuple[list[Instance], list[str]]:
     failures: list[str] = []
     for path in paths:
         try:
-            instances.append(read_instance(path))
+            instance = read_instance(path)
         except ValueError as error:
             failures.append(f"{path}: {error}")
+            continue
+        if error_text := too_large(instance):
+            failures.append(f"{path}: {error_text}")
+        else:
+            instances.append(instance)
     return instances, failures
 
 
@@ -105,21 +124,38 @@ def contexts_of(instances: Sequence[Instance]) -> list[PresentationContext]:
     return [build_context(sop_class, syntax) for sop_class, syntax in pairs][:CONTEXTS_MAX]
 
 
-def _store(line: Call, instance: Instance, number: int) -> Outcome:
-    content = instance.path if instance.sound else pydicom.dcmread(instance.path)
-    _, outcome = line.ask(line.association.send_c_store, content, msg_id=number % 65535 + 1)
+def _store(line: Call, instance: Instance, number: int) -> tuple[Outcome, str | None]:
+    message_id = number % 65535 + 1
+    if instance.sound:
+        outcome, hashed = stream.store(line, instance, message_id)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            outcome, _ = stream.store(line, _made_sound(instance, Path(folder)), message_id)
+        hashed = pixel_sha256(instance)
     if outcome.layer is Layer.DIMSE and outcome.status.startswith("0x"):
         # PS3.4 B.2.3: a warning (0xB000 ...) means stored.
         stored = code_to_category(int(outcome.status, 16)) in {"Success", "Warning"}
-        return Outcome(stored, outcome.layer, outcome.status, outcome.detail)
-    return outcome
+        outcome = replace(outcome, ok=stored)
+    return outcome, hashed
+
+
+def _made_sound(instance: Instance, folder: Path) -> Instance:
+    """Write a copy whose meta information and length are right."""
+    path = folder / "sound.dcm"
+    dataset = pydicom.dcmread(instance.path)
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.save_as(path, enforce_file_format=True)
+    if path.stat().st_size % 2:  # PS3.5 A.5: what is deflated may be padded
+        with path.open("ab") as file:
+            file.write(b"\0")
+    return read_instance(path)
 
 
 def _remember(home: Home, target: Target, stored: Sequence[Instance]) -> None:
     """Note what a peer has stored, for the storage commitment that is asked of it later."""
-    for instance in stored:
-        if not (is_uid(instance.study) and is_uid(instance.sop_instance)):
-            continue
-        note: dict[str, Any] = {"peer": target.node, "sop_class": instance.sop_class}
-        folder = home.folder(f"sent/{instance.study}")
-        (folder / f"{instance.sop_instance}.json").write_text(json.dumps(note), encoding="utf-8")
+    for study, instances in groupby(stored, lambda instance: instance.study):
+        if is_uid(study):
+            lines = [f"{target.node} {instance.sop_class} {instance.sop_instance}\n" for instance in instances]
+            with steps.sent_file(home, study).open("a", encoding="utf-8") as file:
+                file.write("".join(lines))

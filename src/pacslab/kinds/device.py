@@ -32,7 +32,16 @@ def device(seat: Seat) -> Device:
         modality="".join(node.setting("modality")),
         manufacturer=node.manufacturer,
         model=node.model,
+        schedule_s=_seconds("".join(node.setting("schedule"))),
     )
+
+
+def _seconds(schedule: str) -> int | None:
+    """`every 10m` as seconds."""
+    if not schedule:
+        return None
+    count = schedule.removeprefix("every ")
+    return int(count[:-1]) * {"s": 1, "m": 60, "h": 3600}[count[-1]]
 
 
 def _peers(seat: Seat) -> tuple[Peer, ...]:

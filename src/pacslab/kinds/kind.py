@@ -34,6 +34,7 @@ class SettingSpec:
     many: bool = False
     pairs: bool = False  # a mapping of words; its values are kept as `name=value`
     choices: tuple[str, ...] = ()
+    pattern: str = ""  # a regular expression that the whole word must match
     example: str = ""
     names_node: bool = False  # each value names a node, `node` or `zone/node`
 

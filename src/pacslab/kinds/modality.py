@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pacslab.kinds.device import device_files
 from pacslab.kinds.kind import DICOM_TLS, MIB, Kind, Parts, Seat, SettingSpec
 from pacslab.kinds.ssh import server_files
 from pacslab.model.dicom import Application, Operation
 from pacslab.model.lab import Node, Service
 from pacslab.model.plan import File
+
+# Whatever the visitor asks for, the console is what runs: no shell, no file transfer.
+CONSOLE_ONLY = "ForceCommand /usr/local/bin/device console\nPermitUserRC no\nDisableForwarding yes\n"
 
 
 def _services(node: Node) -> tuple[Service, ...]:
@@ -23,7 +28,9 @@ def _console(seat: Seat) -> tuple[File, ...]:
     """The service console lets in the people who come by a bastion; a bastion has no key of its own."""
     if seat.node.service("ssh") is None:
         return ()
-    return server_files(seat, tuple(node for node in seat.visitors(Application.SSH) if node.kind != "bastion"))
+    visitors = tuple(node for node in seat.visitors(Application.SSH) if node.kind != "bastion")
+    config, *keys = server_files(seat, visitors)
+    return (replace(config, text=config.text + CONSOLE_ONLY), *keys)
 
 
 KIND = Kind(
@@ -35,6 +42,13 @@ KIND = Kind(
     settings=(
         SettingSpec(
             "modality", "what it acquires (PS3.3 C.7.3.1.1.1)", required=True, choices=("CT", "MR", "US"), example="CT"
+        ),
+        SettingSpec(
+            "schedule",
+            "how often it looks for a scheduled procedure and performs it; where it knows no RIS, it acquires a study "
+            "of its own",
+            pattern="every [1-9][0-9]{0,3}[smh]",
+            example="every 10m",
         ),
         SettingSpec(
             "service_console", "an ssh console for the vendor's service", choices=("true", "false"), example="true"

@@ -69,6 +69,8 @@ def _settings(kind: Kind, common: dict[str, Any]) -> dict[str, Any]:
 
 def _setting(spec: SettingSpec) -> dict[str, Any]:
     word: dict[str, Any] = {"enum": _choices(spec)} if spec.choices else dict(_WORD)
+    if spec.pattern:
+        word = {"type": "string", "pattern": f"^({spec.pattern})$"}
     if spec.pairs:
         return {"description": spec.meaning, "type": "object", "additionalProperties": word}
     if spec.many:

@@ -58,6 +58,9 @@ def _setting(build: Build, loc: Loc, spec: SettingSpec, value: object) -> Settin
         if spec.choices and text not in spec.choices:
             hint = f"one of {', '.join(spec.choices)}"
             build.problems.report("wrong-setting", f"{spec.name!r} cannot be {text!r}", hint, at)
+        if spec.pattern and not re.fullmatch(spec.pattern, text):
+            message = f"{spec.name!r} cannot be {text!r}"
+            build.problems.report("wrong-setting", message, f"write it like `{spec.name}: {spec.example}`", at)
         if spec.names_node and NUMBER not in text and not _exists(build.uses, text):
             known = [name for other in build.uses for name in other.shape.nodes]
             message = f"{spec.name!r} names {text!r}, which no zone has"

@@ -54,6 +54,7 @@ class Device:
     modality: str = ""  # CT, MR, US
     manufacturer: str = ""
     model: str = ""
+    schedule_s: int | None = None  # a scanner that works by itself: how often
 
 
 class Layer(StrEnum):

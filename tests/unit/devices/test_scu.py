@@ -425,3 +425,10 @@ def test_a_silent_caller_holds_up_nobody(secure: Pair) -> None:
         started = time.monotonic()
         assert secure[0].run("echo", "reading-1")[1].ok
         assert time.monotonic() - started < 3
+
+
+def test_no_response_is_lost_among_five_hundred(pair: Pair) -> None:
+    scanner, _ = pair
+    words = ("acquire", "--slices", "500", "--rows", "32", "--columns", "32", "--seed", "9", "--send", "reading-1")
+    code, sent = scanner.run(*words)
+    assert (code, sent.facts["stored"]) == (0, 500), sent.facts["failures"]
