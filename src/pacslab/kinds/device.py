@@ -10,7 +10,7 @@ from pacslab.model.device import DEVICE_FILE, Device, Listener, Peer
 from pacslab.model.dicom import Application, Operation
 from pacslab.model.plan import File, Flow
 
-_SPOKEN = frozenset({Application.DICOM, Application.DICOM_TLS, Application.HL7, Application.HL7_TLS})
+_SPOKEN = frozenset({Application.DICOM, Application.DICOM_TLS, Application.HTTPS, Application.HL7, Application.HL7_TLS})
 
 
 def device_files(seat: Seat) -> tuple[File, ...]:
@@ -32,6 +32,7 @@ def device(seat: Seat) -> Device:
         modality="".join(node.setting("modality")),
         manufacturer=node.manufacturer,
         model=node.model,
+        forwards=tuple(peer.name for peer in seat.named("forward")),
     )
 
 

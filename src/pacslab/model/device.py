@@ -18,6 +18,8 @@ TLS_CA = "/etc/pacslab/tls/ca.pem"
 TLS_CRL = "/etc/pacslab/tls/crl.pem"
 REST_FILE = "/etc/pacslab/rest.json"  # the login of Orthanc's own REST: {"user": ..., "password": ...}
 DATA_DIR = "/var/lib/pacslab"
+ORTHANC_FILE = "/etc/pacslab/orthanc.json"
+FORWARDED = "forwarded"  # an archive's metadata of a study: what has been delivered where
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Device:
     modality: str = ""  # CT, MR, US
     manufacturer: str = ""
     model: str = ""
+    forwards: tuple[str, ...] = ()  # peers that get every complete study
 
 
 class Layer(StrEnum):

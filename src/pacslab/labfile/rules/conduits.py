@@ -13,7 +13,7 @@ from pacslab.model.dicom import DIMSE_APPLICATIONS, OPERATIONS, Application
 from pacslab.model.lab import Conduit, Node, Origin, Service
 
 _NEEDS = {  # setting -> what it opens
-    "forward": DIMSE_APPLICATIONS,
+    "forward": DIMSE_APPLICATIONS | {Application.HTTPS},
     "database": frozenset({Application.POSTGRES}),
     "backend": frozenset({Application.HTTP}),
 }
