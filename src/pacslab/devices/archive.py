@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
-from pacslab.devices.files import read_json, wait_until
+from pacslab.devices.files import read_json
 from pacslab.devices.forward import Forwarder
 from pacslab.devices.home import Home, UsageError
-from pacslab.devices.observing import Outcome, begin, say
+from pacslab.devices.observing import Outcome, begin, network_failure, say
 from pacslab.devices.orthanc import open_rest
 from pacslab.devices.queue import Trouble, read_trouble, write_trouble
 from pacslab.model.device import ORTHANC_FILE, Layer, Observation, Peer
 
-CABLE = Path("/sys/class/net/eth0/operstate")
-CABLE_TIMEOUT_S = 600.0
+DATABASE_TIMEOUT_S = 1.0
+DATABASE_PAUSE_S = 0.05  # at start it waits for its cable above all
+DATABASE_SAY_EVERY = 20  # attempts
 STOP_TIMEOUT_S = 8.0  # less than the engine gives before it kills
 
 
@@ -26,9 +30,7 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
     watch = begin("serve")
     peers = [_peer(home, name) for name in home.device.forwards]
     rest = open_rest(home)
-    if "PostgreSQL" in read_json(Path(ORTHANC_FILE)):
-        # With its index elsewhere it can do nothing before its cable is laid; asking once too early costs it a second.
-        wait_until(_has_cable, CABLE_TIMEOUT_S)
+    _await_database()
     orthanc = subprocess.Popen(["Orthanc", ORTHANC_FILE])
     troubles = _Troubles(home.data)
     marking = threading.Lock()
@@ -50,11 +52,21 @@ def _peer(home: Home, name: str) -> Peer:
     raise UsageError(f"cannot forward to {name}: it is no peer that this node may open a connection to")
 
 
-def _has_cable() -> bool:
-    try:
-        return CABLE.read_text().strip() == "up"
-    except OSError:
-        return False
+def _await_database() -> None:
+    """Wait until the server of Orthanc's index takes connections; at start this is the normal case."""
+    index = read_json(Path(ORTHANC_FILE)).get("PostgreSQL")
+    if index is None:
+        return
+    place = str(index["Host"]), int(index["Port"])
+    for since in itertools.count():
+        try:
+            socket.create_connection(place, DATABASE_TIMEOUT_S).close()
+        except OSError as error:
+            if since % DATABASE_SAY_EVERY == 0 and since:
+                say(f"waiting for the database at {place[0]}:{place[1]}: {network_failure(error)}")
+            time.sleep(DATABASE_PAUSE_S)
+        else:
+            return
 
 
 def _watch(orthanc: subprocess.Popen[bytes]) -> Outcome:

@@ -20,13 +20,16 @@ _PLUGINS = "/usr/share/orthanc/plugins"
 _OPERATOR = "pacslab"  # the node's own `device` command, from inside the node only
 STABLE_AGE_S = 2
 
-# libpq(34.15): the plugin says `sslmode=require`; with a root certificate that verifies the server's as well.
-_DATABASE_TLS = (
-    ("PGSSLROOTCERT", TLS_CA),
-    ("PGSSLCRL", TLS_CRL),
-    ("PGSSLCERT", TLS_CERTIFICATE),
-    ("PGSSLKEY", TLS_KEY),
-)
+# libpq 32.1.2: the server must show a certificate of the lab's CA with its own address in it; this archive shows its own.
+_DATABASE_OPTIONS = {
+    "sslmode": "verify-full",
+    "sslrootcert": TLS_CA,
+    "sslcrl": TLS_CRL,
+    "sslcert": TLS_CERTIFICATE,
+    "sslkey": TLS_KEY,
+    "ssl_min_protocol_version": "TLSv1.2",
+    "connect_timeout": "2",
+}
 
 # PS3.15 B.12 (BCP 195): ephemeral keys and AES-GCM only. FACTS 1.2: what is not said leaves TLS 1.0 open.
 _TLS_1_2 = 4
@@ -75,7 +78,6 @@ def _parts(seat: Seat) -> Parts:
             *(tls_files(seat.node) if seat.speaks_tls else ()),
         ),
         command=("device", "serve"),  # runs Orthanc, and forwards what is complete
-        environment=_DATABASE_TLS if seat.named("database") else (),
         keeps_data=True,
         memory_bytes=1024 * MIB,
     )
@@ -204,18 +206,20 @@ def _plugins(seat: Seat) -> list[str]:
 
 def _database(seat: Seat) -> dict[str, Any]:
     for database in seat.named("database"):
+        host, number = str(database.address), port(database, [Application.POSTGRES], 5432)
+        name = role(seat.node.name)
+        login = f"{name}:{password(f'database/{seat.node.name}')}"
+        options = "&".join(f"{key}={value}" for key, value in _DATABASE_OPTIONS.items())
         return {
             "PostgreSQL": {
                 "EnableIndex": True,
                 "EnableStorage": False,
-                "Host": str(database.address),
-                "Port": port(database, [Application.POSTGRES], 5432),
-                "Database": role(seat.node.name),
-                "Username": role(seat.node.name),
-                "Password": password(f"database/{seat.node.name}"),
-                "EnableSsl": True,
-                # The database may start later than the archive: it asks again until it is answered.
-                "MaximumConnectionRetries": 600,
+                "Host": host,  # for `device serve`; the plugin goes by the URI
+                "Port": number,
+                "ConnectionUri": f"postgresql://{login}@{host}:{number}/{name}?{options}",
+                # A database that restarts is waited for; one that is away makes the archive say so to who asks of it,
+                # before they lose patience. The archive starts when the database answers (`device serve`).
+                "MaximumConnectionRetries": 3,
                 "ConnectionRetryInterval": 1,
             },
         }

@@ -82,6 +82,7 @@ http {{
       proxy_set_header Forwarded "for=$remote_addr;proto=https;host=$host";
       proxy_set_header Authorization "Basic {login}";
       proxy_request_buffering off;
+      proxy_max_temp_file_size 0;
       proxy_connect_timeout 5s;
       proxy_read_timeout 120s;
     }}
