@@ -20,7 +20,7 @@ _PLUGINS = "/usr/share/orthanc/plugins"
 _OPERATOR = "pacslab"  # the node's own `device` command, from inside the node only
 STABLE_AGE_S = 2
 
-# libpq 32.1.2: the server must show a certificate of the lab's CA with its own address in it; this archive shows its own.
+# libpq 32.1.2: the server must show the lab CA's certificate for its own address; this archive shows its own.
 _DATABASE_OPTIONS = {
     "sslmode": "verify-full",
     "sslrootcert": TLS_CA,
