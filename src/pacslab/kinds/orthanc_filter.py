@@ -39,7 +39,7 @@ local function fits(path, shape)
     if segment == nil then
       return false
     elseif word == '{BULK}' then
-      return table.concat(given, '/', i):match('^%x[%x/]*$') ~= nil
+      return table.concat(given, '/', i):match('^' .. ('%x'):rep(8) .. '[%x/]*$') ~= nil
     elseif word == '{DOTTED}' then
       if not isUid(segment) then return false end
     elseif word == '{FRAMES}' then
