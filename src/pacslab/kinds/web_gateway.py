@@ -18,6 +18,25 @@ _READING = frozenset({Operation.QIDO_RS, Operation.WADO_RS})
 # RFC 4514 2.4: type=value; a comma, plus sign or backslash of the value is escaped. nginx halves backslashes itself.
 _RDN = r"[A-Za-z.0-9]+=(?:[^,+\\\\]|\\\\.)*"
 
+_VIEWER = "/usr/share/pacslab/viewer"
+
+_READER_MAP = """\
+  # Who may search and retrieve may have the pages that do it in a browser.
+  map "$node $remote_addr $request_method $request_uri" $reader {{
+    default 0;
+{readers}  }}
+"""
+
+_VIEWER_LOCATION = f"""\
+    location /viewer/ {{
+      if ($reader = 0) {{ return 403; }}
+      alias {_VIEWER}/;
+      index index.html;
+      include {_VIEWER}/headers.conf;
+    }}
+    location = /viewer/headers.conf {{ return 404; }}
+"""
+
 _CONF = """\
 worker_processes 1;
 pid /tmp/nginx.pid;
@@ -27,6 +46,7 @@ http {{
   log_format cause '$remote_addr node="$node" "$request" $status $body_bytes_sent bytes $request_time s'
                    ' named=$named certificate="$ssl_client_verify $ssl_client_s_dn"';
   access_log /dev/stdout cause;
+  include /etc/nginx/mime.types;
   server_tokens off;
   client_body_temp_path /tmp/nginx-body;
   proxy_temp_path /tmp/nginx-proxy;
@@ -101,6 +121,7 @@ def _parts(seat: Seat) -> Parts:
 
 def _conf(seat: Seat, backend: Node | None) -> str:
     flows = seat.reached_by(Application.HTTPS)
+    readers = [flow for flow in flows if set(flow.operations) >= _READING] if _has_viewer(seat.node) else []
     stores = any(Operation.STOW_RS in flow.operations for flow in flows)
     return _CONF.format(
         name=seat.node.name,
@@ -110,15 +131,26 @@ def _conf(seat: Seat, backend: Node | None) -> str:
         port=seat.port("https"),
         backend=f"{backend.address}:{port(backend, [Application.HTTP], 8042)}" if backend else "127.0.0.1:8042",
         login=gateway_login(seat.node.name),
-        reader_map="",
-        viewer="",
+        reader_map=_READER_MAP.format(readers="".join(_reader(flow) for flow in readers)) if readers else "",
+        viewer=_VIEWER_LOCATION if readers else "",
     )
 
 
 def _named(flow: Flow) -> str:
     """One line of the map for each request that makes up a conduit's operations, for its source alone."""
-    who = f"{flow.source} {str(flow.source_address).replace('.', '[.]')}"
-    return "".join(f'    "~^{who} {expression(request)}$" 1;\n' for request in requests(flow.operations))
+    return "".join(f'    "~^{_who(flow)} {expression(request)}$" 1;\n' for request in requests(flow.operations))
+
+
+def _reader(flow: Flow) -> str:
+    return f'    "~^{_who(flow)} GET /viewer/(?:[a-zA-Z0-9-]+[/.])*[a-zA-Z0-9-]*$" 1;\n'
+
+
+def _who(flow: Flow) -> str:
+    return f"{flow.source} {str(flow.source_address).replace('.', '[.]')}"
+
+
+def _has_viewer(node: Node) -> bool:
+    return node.setting("viewer") == ("true",)
 
 
 KIND = Kind(
@@ -129,5 +161,11 @@ KIND = Kind(
     parts=_parts,
     settings=(
         SettingSpec("backend", "the archive it stands in front of", required=True, names_node=True, example="pacs"),
+        SettingSpec(
+            "viewer",
+            "pages at /viewer/ in which whoever may search and retrieve can look at images",
+            choices=("true", "false"),
+            example="true",
+        ),
     ),
 )
