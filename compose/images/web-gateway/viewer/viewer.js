@@ -1,6 +1,6 @@
 // The page -> a list of studies and series, and dwv showing the images of the one that is chosen.
 
-import {App, WindowLevel} from './lib/dwv.min.js';
+import {App, Index, WindowLevel} from './lib/dwv.min.js';
 import {findSeries, findStudies, retrieveSeries} from './dicomweb.js';
 
 const byId = (id) => document.getElementById(id);
@@ -12,6 +12,7 @@ const PRESETS = {
 
 let app;
 let modality = '';
+let tool = 'Scroll';
 let chosen = 0; // counts choices, so that a slow answer cannot replace a later one
 
 byId('search').addEventListener('submit', (event) => {
@@ -145,12 +146,23 @@ function place() {
   document.body.dataset.slice = at; // for who looks with a program
 }
 
-byId('slice').addEventListener('input', () => {
+function go(slice) {
   const view = controller();
   const values = [...view.getCurrentIndex().getValues()];
-  values[scrolling()] = Number(byId('slice').value);
-  view.setCurrentIndex(new (view.getCurrentIndex().constructor)(values));
-});
+  values[scrolling()] = Math.min(Math.max(slice, 0), size()[2] - 1);
+  view.setCurrentIndex(new Index(values));
+}
+
+byId('slice').addEventListener('input', () => go(Number(byId('slice').value)));
+
+// A wheel that turns down goes on to the next image, as in any list; dwv's own goes back.
+byId('stage').addEventListener('wheel', (event) => {
+  if (app !== undefined && tool === 'Scroll') {
+    event.preventDefault();
+    event.stopPropagation();
+    go(Number(byId('slice').value) + Math.sign(event.deltaY));
+  }
+}, {capture: true, passive: false});
 
 byId('preset').addEventListener('change', (event) => {
   const values = PRESETS[modality]?.[event.target.value];
@@ -171,7 +183,8 @@ for (const button of document.querySelectorAll('[data-tool]')) {
   button.addEventListener('click', () => pick(button.dataset.tool));
 }
 
-function pick(tool) {
+function pick(name) {
+  tool = name;
   app.setTool(tool);
   for (const button of document.querySelectorAll('[data-tool]')) {
     button.setAttribute('aria-pressed', String(button.dataset.tool === tool));
