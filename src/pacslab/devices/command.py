@@ -33,12 +33,12 @@ COMMANDS: dict[str, dict[tuple[str, ...], str]] = {
         ("workstation",): "workstation:serve",
         ("ris",): "ris:serve",
         ("ehr",): "ehr:serve",
+        ("orthanc",): "archive:serve",
     },
     "echo": {DICOM_KINDS: "scu:echo_command", ("orthanc",): "orthanc:echo"},
     "acquire": {DICOM_KINDS: "study:acquire"},
     "perform": {("modality",): "procedure:perform_command"},
     "procedure": {("modality",): "procedure:procedure"},
-    "queue": {("modality",): "procedure:queue"},
     "replay": {("modality",): "replay:replay"},
     "console": {("modality",): "console:console"},
     "send": {DICOM_KINDS: "scu:send_command", ("orthanc",): "orthanc:send"},
@@ -50,16 +50,21 @@ COMMANDS: dict[str, dict[tuple[str, ...], str]] = {
     "commit": {DICOM_KINDS: "steps:commit"},
     "hash": {DICOM_KINDS: "pixels:hash_files", ("orthanc",): "orthanc:hash_study"},
     "studies": {("orthanc",): "orthanc:studies"},
+    "queue": {("modality",): "procedure:queue", ("orthanc",): "queue:queue", ("ris", "ehr"): "ehr:queue"},
+    "search": {("workstation",): "web:search"},
+    "retrieve": {("workstation",): "web:retrieve"},
     "order": {("ehr",): "ehr:order"},
     "result": {("ris",): "ris:result"},
     "orders": {("ris",): "ris:orders"},
     "messages": {("ris", "ehr"): "ehr:messages"},
     "patient": {("ehr",): "ehr:patient"},
     "results": {("ehr",): "ehr:results"},
-    "queue": {("ris", "ehr"): "ehr:queue"},
 }
 CALLS_HL7 = frozenset({"order", "patient", "result"})
+WEB_APPLICATIONS = frozenset({Application.HTTPS})
+CALLS_WEB = frozenset({"search", "retrieve"})
 CALLS_DICOM = frozenset({"echo", "send", "find", "move", "get", "worklist", "mpps", "commit"})
+SPOKEN = ((CALLS_HL7, HL7_APPLICATIONS), (CALLS_WEB, WEB_APPLICATIONS))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -118,7 +123,7 @@ def _resolve_target(home: Home, arguments: argparse.Namespace) -> None:
         calling_ae=getattr(arguments, "calling_ae", None),
         application=getattr(arguments, "application", None),
     )
-    speaks = HL7_APPLICATIONS if arguments.command in CALLS_HL7 else DIMSE_APPLICATIONS
+    speaks = next((spoken for calls, spoken in SPOKEN if arguments.command in calls), DIMSE_APPLICATIONS)
     arguments.target = choose_target(home.device, node, speaks, override)
 
 
@@ -127,19 +132,23 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="device", description="What this node can do; prints one JSON document.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     made = {name: commands.add_parser(name) for name in COMMANDS}
-    for name in CALLS_DICOM | CALLS_HL7:
+    for name in CALLS_DICOM | CALLS_HL7 | CALLS_WEB:
         made[name].add_argument("peer", metavar="PEER", help="the other node's name")
     for name in CALLS_DICOM:
         _overrides(made[name])
     for name in ("order", "patient"):
         made[name].add_argument("--address", help="send there, once, instead of to the peer by the queue")
         made[name].add_argument("--port", type=int, help="as --address")
+    for name in CALLS_WEB:
+        made[name].add_argument("--address")
+        made[name].add_argument("--port", type=int)
     made["send"].add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files and folders")
     made["hash"].add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files, folders, received/STUDY")
     _acquire(made["acquire"])
     _query(made["find"])
-    for name in ("send", "move", "get", "commit", "hash"):
-        made[name].add_argument("--study-uid", type=_uid, required=name in {"move", "get", "commit"})
+    _keys(made["search"])
+    for name in ("send", "move", "get", "commit", "hash", "retrieve"):
+        made[name].add_argument("--study-uid", type=_uid, required=name in {"move", "get", "commit", "retrieve"})
     made["move"].add_argument("--to", metavar="AE", help="destination AE title; default: this node's own")
     for name in ("move", "commit"):
         made[name].add_argument("--wait", type=float, default=30.0, metavar="S", help="for what comes back; default 30")
@@ -210,11 +219,15 @@ def _delivery(command: argparse.ArgumentParser) -> None:
 
 def _query(command: argparse.ArgumentParser) -> None:
     command.add_argument("--level", choices=("STUDY", "SERIES", "IMAGE"), default="STUDY")
+    _keys(command)
+    command.add_argument("--series-uid", default="")
+
+
+def _keys(command: argparse.ArgumentParser) -> None:
     command.add_argument("--accession", default="")
     command.add_argument("--patient-id", default="")
     command.add_argument("--patient-name", default="")
     command.add_argument("--study-uid", default="")
-    command.add_argument("--series-uid", default="")
 
 
 def _worklist(command: argparse.ArgumentParser) -> None:

@@ -59,7 +59,7 @@ class Rest:
         Raises:
             RestError: Anything but success, attributed to the layer that refused.
         """
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(  # noqa: S310 - the scheme is fixed
             URL + path, data=data, method=method, headers={"Authorization": self.authorization}
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from pacslab.engine.npm import PACKAGES, pinned_packages
 from pacslab.engine.wheels import WHEELS, pinned
 from pacslab.errors import PacslabError
 
@@ -103,6 +104,9 @@ def inputs(spec: ImageSpec) -> tuple[Input, ...]:
     if any(name.startswith(WHEELS) for name in found):
         keep = {str(wheel.relative_to(spec.root)) for wheel in pinned(spec.root).values()}
         found = {name for name in found if not name.startswith(WHEELS) or name in keep}
+    if any(name.startswith(f"{PACKAGES}/") for name in found):
+        keep = {str(package.relative_to(spec.root)) for package in pinned_packages(spec.root)}
+        found = {name for name in found if not name.startswith(f"{PACKAGES}/") or name in keep}
     return tuple(_read(spec.root, name) for name in sorted(found))
 
 

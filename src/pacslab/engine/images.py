@@ -13,6 +13,7 @@ from pathlib import Path
 from pacslab.engine.base import ensure_base
 from pacslab.engine.docker import Docker
 from pacslab.engine.image_inputs import ImageSpec, catalogue, context, copied, digest, inputs, repository_root
+from pacslab.engine.npm import PACKAGES, ensure_packages
 from pacslab.engine.wheels import WHEELS, ensure_wheels
 from pacslab.errors import Exit, PacslabError
 
@@ -23,7 +24,7 @@ _STEP = re.compile(r"^Step (\d+)/(\d+) : ")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One line of work on an image; `name` is `base` or `wheels` for what comes before the images."""
+    """One line of work on an image; `name` is `base`, `wheels` or `packages` for what comes before them."""
 
     name: str
     line: str
@@ -112,7 +113,7 @@ def build(
 
 
 def prepare(docker: Docker, *, progress: Callable[[Progress], None] = _ignore, root: Path | None = None) -> None:
-    """Fetch what the Dockerfiles expect, base image and wheels: then `docker compose` can build as well."""
+    """Fetch what the Dockerfiles expect, base image, wheels and packages: then `docker compose` can build as well."""
     _prepare(docker, catalogue(root or repository_root()), progress)
 
 
@@ -187,11 +188,13 @@ class _Lines:
 
 
 def _prepare(docker: Docker, specs: tuple[ImageSpec, ...], progress: Callable[[Progress], None]) -> str:
-    """The base image's id, once it and the wheels are there."""
+    """The base image's id, once it, the wheels and the packages are there."""
     (tag,) = {spec.base for spec in specs}
     base = ensure_base(docker, tag, lambda line: progress(Progress("base", line)))
     for root in {spec.root for spec in specs if any(source.startswith(WHEELS) for source in copied(spec))}:
         ensure_wheels(root, lambda line: progress(Progress("wheels", line)))
+    for root in {spec.root for spec in specs if PACKAGES in copied(spec)}:
+        ensure_packages(root, lambda line: progress(Progress("packages", line)))
     return base.id
 
 

@@ -8,6 +8,7 @@ from pacslab.engine.converge import plugs
 from pacslab.engine.docker import Docker
 from pacslab.engine.docker_values import Running
 from pacslab.engine.fabric import Fabric
+from pacslab.engine.queues import QueueStatus, queues
 from pacslab.engine.ready import greeted, greetings
 from pacslab.model.fabric import CableState, GreetRequest, WireRequest
 from pacslab.model.plan import Plan, PlannedNode
@@ -51,6 +52,7 @@ class LabStatus:
     fabric: str  # state of its container
     healthy: int
     nodes: tuple[NodeStatus, ...]
+    queues: tuple[QueueStatus, ...]  # what archives have not delivered yet
 
 
 def status(docker: Docker, plan: Plan, *, patience_s: float = 2.0) -> LabStatus:
@@ -80,6 +82,7 @@ def status(docker: Docker, plan: Plan, *, patience_s: float = 2.0) -> LabStatus:
         fabric=fabric.state if fabric else "missing",
         healthy=sum(node.healthy for node in nodes),
         nodes=nodes,
+        queues=queues(docker, plan, (node for node, container in present.items() if container.running)),
     )
 
 

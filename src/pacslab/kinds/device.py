@@ -10,7 +10,7 @@ from pacslab.model.device import DEVICE_FILE, Device, Listener, Peer
 from pacslab.model.dicom import Application, Operation
 from pacslab.model.plan import File, Flow
 
-_SPOKEN = frozenset({Application.DICOM, Application.DICOM_TLS, Application.HL7, Application.HL7_TLS})
+_SPOKEN = frozenset({Application.DICOM, Application.DICOM_TLS, Application.HTTPS, Application.HL7, Application.HL7_TLS})
 
 
 def device_files(seat: Seat) -> tuple[File, ...]:
@@ -33,6 +33,7 @@ def device(seat: Seat) -> Device:
         manufacturer=node.manufacturer,
         model=node.model,
         schedule_s=_seconds("".join(node.setting("schedule"))),
+        forwards=tuple(peer.name for peer in seat.named("forward")),
     )
 
 

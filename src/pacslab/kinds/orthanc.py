@@ -7,31 +7,29 @@ from typing import Any
 
 from pacslab.kinds.database import role
 from pacslab.kinds.device import device
+from pacslab.kinds.dicomweb import ROOT
 from pacslab.kinds.kind import DICOM_TLS, MIB, Kind, Parts, Seat, SettingSpec, json_file, password, port, tls_files
+from pacslab.kinds.orthanc_filter import LUA_FILE, http_filter
 from pacslab.model import codec
-from pacslab.model.device import DEVICE_FILE, TLS_CA, TLS_CERTIFICATE, TLS_CRL, TLS_KEY
+from pacslab.model.device import DEVICE_FILE, FORWARDED, ORTHANC_FILE, TLS_CA, TLS_CERTIFICATE, TLS_CRL, TLS_KEY
 from pacslab.model.dicom import DIMSE_APPLICATIONS, Application, Operation
 from pacslab.model.lab import Node, Service
-from pacslab.model.plan import File, Material, MaterialKind
+from pacslab.model.plan import File, Flow, Material, MaterialKind
 
 _PLUGINS = "/usr/share/orthanc/plugins"
 _OPERATOR = "pacslab"  # the node's own `device` command, from inside the node only
 STABLE_AGE_S = 2
 
-# With its index elsewhere an archive can do nothing before its cable is laid; asking once too early costs it a second.
-_AFTER_ITS_CABLE = (
-    "sh",
-    "-c",
-    "until grep -qs up /sys/class/net/eth0/operstate; do sleep 0.05; done; exec Orthanc /etc/pacslab/orthanc.json",
-)
-
-# libpq(34.15): the plugin says `sslmode=require`; with a root certificate that verifies the server's as well.
-_DATABASE_TLS = (
-    ("PGSSLROOTCERT", TLS_CA),
-    ("PGSSLCRL", TLS_CRL),
-    ("PGSSLCERT", TLS_CERTIFICATE),
-    ("PGSSLKEY", TLS_KEY),
-)
+# libpq 32.1.2: the server must show the lab CA's certificate for its own address; this archive shows its own.
+_DATABASE_OPTIONS = {
+    "sslmode": "verify-full",
+    "sslrootcert": TLS_CA,
+    "sslcrl": TLS_CRL,
+    "sslcert": TLS_CERTIFICATE,
+    "sslkey": TLS_KEY,
+    "ssl_min_protocol_version": "TLSv1.2",
+    "connect_timeout": "2",
+}
 
 # PS3.15 B.12 (BCP 195): ephemeral keys and AES-GCM only. FACTS 1.2: what is not said leaves TLS 1.0 open.
 _TLS_1_2 = 4
@@ -69,18 +67,17 @@ def gateway_login(gateway: str) -> str:
 def _parts(seat: Seat) -> Parts:
     return Parts(
         files=(
-            json_file("/etc/pacslab/orthanc.json", configuration(seat), mode=0o400),
+            json_file(ORTHANC_FILE, configuration(seat), mode=0o400),
             json_file(
                 "/etc/pacslab/rest.json",
                 {"user": _OPERATOR, "password": password(f"rest/{seat.node.name}")},
                 mode=0o400,
             ),
             File(DEVICE_FILE, json.dumps(codec.encode(device(seat)), indent=2) + "\n"),
-            File("/etc/pacslab/orthanc.lua", _lua(seat)),
+            File(LUA_FILE, http_filter(seat.reached_by(Application.HTTP), _OPERATOR)),
             *(tls_files(seat.node) if seat.speaks_tls else ()),
         ),
-        command=_AFTER_ITS_CABLE if seat.named("database") else (),
-        environment=_DATABASE_TLS if seat.named("database") else (),
+        command=("device", "serve"),  # runs Orthanc, and forwards what is complete
         keeps_data=True,
         memory_bytes=1024 * MIB,
     )
@@ -96,7 +93,7 @@ def configuration(seat: Seat) -> dict[str, Any]:
         "StorageDirectory": "/var/lib/pacslab/orthanc",
         "IndexDirectory": "/var/lib/pacslab/orthanc",
         "Plugins": _plugins(seat),
-        "LuaScripts": ["/etc/pacslab/orthanc.lua"],
+        "LuaScripts": [LUA_FILE],
         "HttpServerEnabled": True,
         "HttpPort": seat.port("http"),
         "RemoteAccessAllowed": bool(gateways),
@@ -113,6 +110,7 @@ def configuration(seat: Seat) -> dict[str, Any]:
         "RestApiWriteToFileSystemEnabled": False,
         "OverwriteInstances": False,
         "StableAge": STABLE_AGE_S,
+        "UserMetadata": {FORWARDED: 5001},
         "DicomServerEnabled": dicom is not None,
         "DicomAet": node.ae_title or "NONE",
         "DicomPort": dicom.port if dicom else DICOM_TLS.port,
@@ -129,8 +127,14 @@ def configuration(seat: Seat) -> dict[str, Any]:
         "DicomModalities": {peer.name: _modality(seat, peer) for peer in seat.peers if _speaks_dicom(seat, peer)},
         "SaveJobs": True,
         "JobsHistorySize": 100,
+        # Each destination that is down may hold one, and a workstation's delivery must not wait for that.
+        "ConcurrentJobs": 2 + len(seat.named("forward")),
         **_database(seat),
-        "DicomWeb": {"Enable": bool(gateways), "Root": "/dicom-web/", "EnableWado": False},
+        "DicomWeb": _dicomweb(seat),
+        # libcurl, for what this archive opens itself: the server must show a certificate of the lab's CA with its name.
+        "HttpsVerifyPeers": True,
+        "HttpsCACertificates": TLS_CA,
+        "HttpTimeout": 60,
     }
 
 
@@ -167,68 +171,59 @@ def _modality(seat: Seat, peer: Node) -> dict[str, Any]:
     }
 
 
+def _dicomweb(seat: Seat) -> dict[str, Any]:
+    """The plugin as a server behind gateways, and as a client of the web fronts that this archive forwards to."""
+    return {
+        "Enable": _speaks_dicomweb(seat),
+        "Root": f"{ROOT}/",
+        "EnableWado": False,
+        "StowMaxInstances": 20,  # of one request; what a front may refuse as too large is one instance
+        "StowMaxSize": 32,  # MB
+        "Servers": {flow.destination: _web_server(flow) for flow in seat.reaches(Application.HTTPS)},
+    }
+
+
+def _speaks_dicomweb(seat: Seat) -> bool:
+    return bool(seat.reached_by(Application.HTTP) or seat.reaches(Application.HTTPS))
+
+
+def _web_server(flow: Flow) -> dict[str, Any]:
+    return {
+        "Url": f"https://{flow.destination}:{flow.port}{ROOT}/",
+        "CertificateFile": TLS_CERTIFICATE,
+        "CertificateKeyFile": TLS_KEY,
+        "HasDelete": False,
+        "ChunkedTransfers": True,
+        "Timeout": 60,
+    }
+
+
 def _plugins(seat: Seat) -> list[str]:
-    web = ["libOrthancDicomWeb.so"] if seat.reached_by(Application.HTTP) else []
+    web = ["libOrthancDicomWeb.so"] if _speaks_dicomweb(seat) else []
     index = ["libOrthancPostgreSQLIndex.so"] if seat.named("database") else []
     return [f"{_PLUGINS}/{name}" for name in (*web, *index)]
 
 
 def _database(seat: Seat) -> dict[str, Any]:
     for database in seat.named("database"):
+        host, number = str(database.address), port(database, [Application.POSTGRES], 5432)
+        name = role(seat.node.name)
+        login = f"{name}:{password(f'database/{seat.node.name}')}"
+        options = "&".join(f"{key}={value}" for key, value in _DATABASE_OPTIONS.items())
         return {
             "PostgreSQL": {
                 "EnableIndex": True,
                 "EnableStorage": False,
-                "Host": str(database.address),
-                "Port": port(database, [Application.POSTGRES], 5432),
-                "Database": role(seat.node.name),
-                "Username": role(seat.node.name),
-                "Password": password(f"database/{seat.node.name}"),
-                "EnableSsl": True,
-                # The database may start later than the archive: it asks again until it is answered.
-                "MaximumConnectionRetries": 600,
+                "Host": host,  # for `device serve`; the plugin goes by the URI
+                "Port": number,
+                "ConnectionUri": f"postgresql://{login}@{host}:{number}/{name}?{options}",
+                # A database that restarts is waited for; one that is away makes the archive say so to who asks of it,
+                # before they lose patience. The archive starts when the database answers (`device serve`).
+                "MaximumConnectionRetries": 3,
                 "ConnectionRetryInterval": 1,
             },
         }
     return {}
-
-
-_FILTER = """\
--- Second line behind the web front and the firewall: what may be asked over HTTP, by whom.
-local gateways = {{ {gateways} }}
-
-function IncomingHttpRequestFilter(method, uri, ip, username, httpHeaders)
-  if username == '{operator}' then
-    return ip == '127.0.0.1'
-  end
-  local address = gateways[username]
-  if address == nil or ip ~= address then
-    return false
-  end
-  return string.sub(uri, 1, 11) == '/dicom-web/' and (method == 'GET'{post})
-end
-"""
-
-_FORWARD = """
--- Each study that is complete goes on to: {names}. As a job, so that a failure is kept and seen.
-function OnStableStudy(studyId, tags, metadata, origin)
-  for _, target in ipairs({{ {targets} }}) do
-    RestApiPost('/modalities/' .. target .. '/store',
-                '{{"Resources": ["' .. studyId .. '"], "Synchronous": false}}')
-  end
-end
-"""
-
-
-def _lua(seat: Seat) -> str:
-    flows = {flow.source: flow for flow in seat.reached_by(Application.HTTP)}
-    entries = ", ".join(f"['{name}'] = '{flow.source_address}'" for name, flow in sorted(flows.items()))
-    post = " or method == 'POST'" if any(Operation.STOW_RS in flow.operations for flow in flows.values()) else ""
-    text = _FILTER.format(gateways=entries, operator=_OPERATOR, post=post)
-    targets = [node.name for node in seat.named("forward")]
-    if targets:
-        text += _FORWARD.format(names=", ".join(targets), targets=", ".join(f"'{name}'" for name in targets))
-    return text
 
 
 KIND = Kind(
@@ -240,7 +235,11 @@ KIND = Kind(
     settings=(
         SettingSpec("database", "the PostgreSQL server that holds its index", names_node=True, example="pacs-db"),
         SettingSpec(
-            "forward", "archives that get every complete study", many=True, names_node=True, example="[archive/vna]"
+            "forward",
+            "archives and web fronts of archives that get every complete study",
+            many=True,
+            names_node=True,
+            example="[archive/vna]",
         ),
     ),
     takes_ae_title=True,

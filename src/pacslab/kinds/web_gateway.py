@@ -1,28 +1,41 @@
-"""An nginx front: TLS with client certificates, and only the DICOMweb verbs and paths its conduits name."""
+"""An nginx front: TLS with client certificates, and for each of their names only what its own conduits name."""
 
 from __future__ import annotations
 
+from pacslab.kinds.dicomweb import expression, requests
 from pacslab.kinds.kind import MIB, Kind, Parts, Seat, SettingSpec, port, tls_files
 from pacslab.kinds.orthanc import gateway_login
 from pacslab.model.dicom import Application, Operation
 from pacslab.model.lab import Node, Service
-from pacslab.model.plan import File
+from pacslab.model.plan import File, Flow
 
-# PS3.18 8.6, 10.4-10.6: what each transaction may look like.
-_UID = "[0-9.]{1,64}"
-_STUDY = f"/dicom-web/studies/{_UID}"
-_SERIES = f"{_STUDY}/series/{_UID}"
-_INSTANCE = f"{_SERIES}/instances/{_UID}"
-_SEARCHES = f"/dicom-web/(studies|series|instances)|{_STUDY}/(series|instances)|{_SERIES}/instances"
-_RETRIEVALS = (
-    f"({_STUDY}|{_SERIES}|{_INSTANCE})(/metadata|/rendered)?"
-    f"|{_INSTANCE}/frames/[0-9,]{{1,256}}(/rendered)?|{_INSTANCE}/bulk/[0-9a-f/]+"
-)
-_PATHS = {
-    Operation.QIDO_RS: ("GET", f"({_SEARCHES})"),
-    Operation.WADO_RS: ("GET", f"({_RETRIEVALS})"),
-    Operation.STOW_RS: ("POST", f"/dicom-web/studies(/{_UID})?"),
-}
+# Orthanc keeps a whole request in memory, some times over; its container has 1 GiB. A larger one is answered 413.
+STORE_MAX_BODY = "256m"
+_NO_BODY = "4k"
+
+_READING = frozenset({Operation.QIDO_RS, Operation.WADO_RS})
+
+# RFC 4514 2.4: type=value; a comma, plus sign or backslash of the value is escaped. nginx halves backslashes itself.
+_RDN = r"[A-Za-z.0-9]+=(?:[^,+\\\\]|\\\\.)*"
+
+_VIEWER = "/usr/share/pacslab/viewer"
+
+_READER_MAP = """\
+  # Who may search and retrieve may have the pages that do it in a browser.
+  map "$node $remote_addr $request_method $request_uri" $reader {{
+    default 0;
+{readers}  }}
+"""
+
+_VIEWER_LOCATION = f"""\
+    location /viewer/ {{
+      if ($reader = 0) {{ return 403; }}
+      alias {_VIEWER}/;
+      index index.html;
+      include {_VIEWER}/headers.conf;
+    }}
+    location = /viewer/headers.conf {{ return 404; }}
+"""
 
 _CONF = """\
 worker_processes 1;
@@ -30,20 +43,42 @@ pid /tmp/nginx.pid;
 error_log stderr notice;
 events {{ worker_connections 256; }}
 http {{
-  access_log /dev/stdout;
+  log_format cause '$remote_addr node="$node" "$request" $status $body_bytes_sent bytes $request_time s'
+                   ' named=$named certificate="$ssl_client_verify $ssl_client_s_dn"';
+  access_log /dev/stdout cause;
+  include /etc/nginx/mime.types;
   server_tokens off;
   client_body_temp_path /tmp/nginx-body;
   proxy_temp_path /tmp/nginx-proxy;
   fastcgi_temp_path /tmp/nginx-fastcgi;
   uwsgi_temp_path /tmp/nginx-uwsgi;
   scgi_temp_path /tmp/nginx-scgi;
-  client_max_body_size 2g;
+  # Who is slow, large or many is cut off before the archive hears of it.
+  client_max_body_size {max_body};
+  client_header_buffer_size 2k;
+  large_client_header_buffers 4 8k;
   client_header_timeout 10s;
+  client_body_timeout 10s;
+  send_timeout 30s;
   keepalive_timeout 30s;
-  # "METHOD path" -> 1 where a conduit names that operation; everything else is refused.
-  map "$request_method $uri" $named {{
+  reset_timedout_connection on;
+  limit_conn_zone $binary_remote_addr zone=callers:1m;
+  limit_conn callers 64;
+  limit_conn_status 429;
+  # The common name of the certificate's subject.
+  map $ssl_client_s_dn $node {{
+    default "";
+    "~^(?:{rdn},)*CN=(?<common>[a-z0-9-]+)(?:,{rdn})*$" $common;
+  }}
+  # "NODE ADDRESS METHOD target" -> 1 where a conduit from that node names that operation. The target is the one that
+  # was sent, not what nginx makes of it: no percent-encoding, no dot segment, no doubled slash fits.
+  map "$node $remote_addr $request_method $request_uri" $named {{
     default 0;
 {named}  }}
+{reader_map}  upstream archive {{
+    server {backend};
+    keepalive 4;
+  }}
   server {{
     listen {port} ssl;
     server_name {name};
@@ -52,6 +87,7 @@ http {{
     ssl_client_certificate /etc/pacslab/tls/ca.pem;
     ssl_crl /etc/pacslab/tls/crl.pem;
     ssl_verify_client on;
+    ssl_verify_depth 1;
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384;
     ssl_session_tickets off;
@@ -59,14 +95,18 @@ http {{
     location / {{ return 404; }}
     location /dicom-web/ {{
       if ($named = 0) {{ return 403; }}
-      proxy_pass http://{backend};
+      proxy_pass http://archive$uri$is_args$args;
       proxy_http_version 1.1;
+      proxy_set_header Connection "";
       proxy_set_header Host $host;
       proxy_set_header Forwarded "for=$remote_addr;proto=https;host=$host";
       proxy_set_header Authorization "Basic {login}";
       proxy_request_buffering off;
+      proxy_max_temp_file_size 0;
+      proxy_connect_timeout 5s;
+      proxy_read_timeout 120s;
     }}
-  }}
+{viewer}  }}
 }}
 """
 
@@ -80,15 +120,37 @@ def _parts(seat: Seat) -> Parts:
 
 
 def _conf(seat: Seat, backend: Node | None) -> str:
-    operations = {op for flow in seat.reached_by(Application.HTTPS) for op in flow.operations}
-    named = "".join(f'    "~^{_PATHS[op][0]} {_PATHS[op][1]}$" 1;\n' for op in Operation if op in operations)
+    flows = seat.reached_by(Application.HTTPS)
+    readers = [flow for flow in flows if set(flow.operations) >= _READING] if _has_viewer(seat.node) else []
+    stores = any(Operation.STOW_RS in flow.operations for flow in flows)
     return _CONF.format(
         name=seat.node.name,
-        named=named,
+        rdn=_RDN,
+        named="".join(_named(flow) for flow in flows),
+        max_body=STORE_MAX_BODY if stores else _NO_BODY,
         port=seat.port("https"),
         backend=f"{backend.address}:{port(backend, [Application.HTTP], 8042)}" if backend else "127.0.0.1:8042",
         login=gateway_login(seat.node.name),
+        reader_map=_READER_MAP.format(readers="".join(_reader(flow) for flow in readers)) if readers else "",
+        viewer=_VIEWER_LOCATION if readers else "",
     )
+
+
+def _named(flow: Flow) -> str:
+    """One line of the map for each request that makes up a conduit's operations, for its source alone."""
+    return "".join(f'    "~^{_who(flow)} {expression(request)}$" 1;\n' for request in requests(flow.operations))
+
+
+def _reader(flow: Flow) -> str:
+    return f'    "~^{_who(flow)} GET /viewer/(?:[a-zA-Z0-9-]+[/.])*[a-zA-Z0-9-]*$" 1;\n'
+
+
+def _who(flow: Flow) -> str:
+    return f"{flow.source} {str(flow.source_address).replace('.', '[.]')}"
+
+
+def _has_viewer(node: Node) -> bool:
+    return node.setting("viewer") == ("true",)
 
 
 KIND = Kind(
@@ -99,5 +161,11 @@ KIND = Kind(
     parts=_parts,
     settings=(
         SettingSpec("backend", "the archive it stands in front of", required=True, names_node=True, example="pacs"),
+        SettingSpec(
+            "viewer",
+            "pages at /viewer/ in which whoever may search and retrieve can look at images",
+            choices=("true", "false"),
+            example="true",
+        ),
     ),
 )

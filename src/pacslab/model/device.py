@@ -18,6 +18,8 @@ TLS_CA = "/etc/pacslab/tls/ca.pem"
 TLS_CRL = "/etc/pacslab/tls/crl.pem"
 REST_FILE = "/etc/pacslab/rest.json"  # the login of Orthanc's own REST: {"user": ..., "password": ...}
 DATA_DIR = "/var/lib/pacslab"
+ORTHANC_FILE = "/etc/pacslab/orthanc.json"
+FORWARDED = "forwarded"  # an archive's metadata of a study: what has been delivered where
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Device:
     manufacturer: str = ""
     model: str = ""
     schedule_s: int | None = None  # a scanner that works by itself: how often
+    forwards: tuple[str, ...] = ()  # peers that get every complete study
 
 
 class Layer(StrEnum):

@@ -14,7 +14,7 @@ from pacslab.model.plan import Plan
 
 FileText = Callable[[str, str], str]
 Permitted = dict[tuple[str, str, str], set[str]]
-SPOKEN = {"dicom", "dicom-tls", "hl7", "hl7-tls"}
+SPOKEN = {"dicom", "dicom-tls", "https", "hl7", "hl7-tls"}
 
 
 def test_a_kind_is_found_by_its_own_name(root: Path) -> None:
@@ -36,7 +36,8 @@ def test_nobody_enters_the_database_but_the_archive_with_its_own_role(file: File
 
 def test_the_archive_and_the_database_agree_on_the_password(file: FileText) -> None:
     configuration = json.loads(file("pacs", "/etc/pacslab/orthanc.json"))["PostgreSQL"]
-    assert f"PASSWORD '{configuration['Password']}'" in file("pacs-db", "/etc/pacslab/init.sql")
+    (secret,) = re.findall(r"^postgresql://pacs:(.*)@198", configuration["ConnectionUri"])
+    assert f"PASSWORD '{secret}'" in file("pacs-db", "/etc/pacslab/init.sql")
 
 
 @pytest.mark.parametrize("node", ["ct-1", "mr-1", "us-1", "reading-1", "ris", "ehr", "pacs", "vna"])

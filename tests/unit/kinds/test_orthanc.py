@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pacslab.model import codec
+from pacslab.model.device import DEVICE_FILE, Device
 from pacslab.model.lab import Lab
 from pacslab.model.plan import Plan
 
@@ -79,32 +81,49 @@ def test_there_is_always_a_user_and_never_a_written_password(archive: str, confi
     assert [name for name, secret in users.items() if not TOKEN.fullmatch(secret)] == []
     assert len(set(users.values())) == len(users)
     if archive == "pacs":
-        assert TOKEN.fullmatch(configuration["PostgreSQL"]["Password"])
+        (secret,) = re.findall(r"^postgresql://pacs:(.*)@198", configuration["PostgreSQL"]["ConnectionUri"])
+        assert TOKEN.fullmatch(secret)
 
 
 def test_who_may_use_http(archive: str, configuration: dict[str, Any], permitted: Permitted) -> None:
     gateways = {source for source, destination, service in permitted if (destination, service) == (archive, "http")}
     assert set(configuration["RegisteredUsers"]) == {"pacslab", *gateways}
     assert configuration["RemoteAccessAllowed"] is bool(gateways)
-    assert configuration["DicomWeb"]["Enable"] is bool(gateways)
+    fronts = {destination for source, destination, service in permitted if (source, service) == (archive, "https")}
+    assert configuration["DicomWeb"]["Enable"] is bool(gateways | fronts)
+    assert set(configuration["DicomWeb"]["Servers"]) == fronts
 
 
-@pytest.mark.parametrize(("node", "entries"), [("pacs", {"pacs-web": "198.18.20.11"}), ("vna", {})])
-def test_the_http_filter_knows_each_gateway_by_its_address(node: str, entries: dict[str, str], file: FileText) -> None:
-    lua = file(node, "/etc/pacslab/orthanc.lua")
-    (table,) = re.findall(r"local gateways = \{(.*)\}", lua)
-    assert dict(re.findall(r"\['([a-z0-9-]+)'\] = '([0-9.]+)'", table)) == entries
+def test_the_index_is_opened_only_where_the_server_shows_its_own_certificate(file: FileText) -> None:
+    index = json.loads(file("pacs", "/etc/pacslab/orthanc.json"))["PostgreSQL"]
+    _, _, query = index["ConnectionUri"].partition("?")
+    options = dict(pair.split("=") for pair in query.split("&"))
+    assert (options["sslmode"], options["sslrootcert"]) == ("verify-full", "/etc/pacslab/tls/ca.pem")
+    assert (options["sslcert"], options["sslkey"]) == (
+        "/etc/pacslab/tls/certificate.pem",
+        "/etc/pacslab/tls/key.pem",
+    )
+    assert index["MaximumConnectionRetries"] * (int(options["connect_timeout"]) + 1) < 30  # a scanner's patience
 
 
-@pytest.mark.parametrize(("node", "posts"), [("pacs", False), ("vna", False), ("cloud-store", True)])
-def test_the_http_filter_lets_only_a_store_be_posted_to(node: str, posts: bool, file: FileText) -> None:
-    assert ("method == 'POST'" in file(node, "/etc/pacslab/orthanc.lua")) is posts
+def test_a_web_front_is_called_by_name_with_the_archives_own_certificate(file: FileText) -> None:
+    configuration = json.loads(file("vna", "/etc/pacslab/orthanc.json"))
+    server = configuration["DicomWeb"]["Servers"]["cloud-web"]
+    assert server["Url"] == "https://cloud-web:443/dicom-web/"
+    assert server["CertificateKeyFile"] == "/etc/pacslab/tls/key.pem"
+    assert configuration["HttpsVerifyPeers"] is True
+    assert configuration["HttpsCACertificates"] == "/etc/pacslab/tls/ca.pem"
 
 
-@pytest.mark.parametrize(("node", "target"), [("pacs", "vna"), ("vna", None), ("cloud-store", None)])
-def test_studies_go_on_where_the_settings_say(node: str, target: str | None, file: FileText) -> None:
-    lua = file(node, "/etc/pacslab/orthanc.lua")
-    assert re.findall(r"ipairs\(\{ (.*) \}\)", lua) == ([f"'{target}'"] if target else [])
+@pytest.mark.parametrize(("node", "targets"), [("pacs", ("vna",)), ("vna", ("cloud-web",)), ("cloud-store", ())])
+def test_studies_go_on_where_the_settings_say(
+    node: str, targets: tuple[str, ...], file: FileText, reference: Plan
+) -> None:
+    assert codec.loads(Device, file(node, DEVICE_FILE)).forwards == targets
+    configuration = json.loads(file(node, "/etc/pacslab/orthanc.json"))
+    assert configuration["ConcurrentJobs"] == 2 + len(targets)
+    (container,) = (container for container in reference.containers if container.node == node)
+    assert container.command == ("device", "serve")
 
 
 def test_an_archive_without_ae_title_has_no_dicom(file: FileText, reference_lab: Lab) -> None:
@@ -118,7 +137,7 @@ def test_an_archive_without_ae_title_has_no_dicom(file: FileText, reference_lab:
     ("node", "plugins"),
     [
         ("pacs", ["libOrthancDicomWeb.so", "libOrthancPostgreSQLIndex.so"]),
-        ("vna", []),
+        ("vna", ["libOrthancDicomWeb.so"]),
         ("cloud-store", ["libOrthancDicomWeb.so"]),
     ],
 )

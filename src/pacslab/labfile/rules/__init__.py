@@ -15,6 +15,7 @@ RULES: tuple[Rule, ...] = (
     conduits.conduits_reach_services,
     conduits.conduits_open_something_once,
     conduits.settings_have_conduits,
+    conduits.forwards_may_store,
     conduits.services_are_reached,
     reverse.commitment_is_answered,
     reverse.moves_are_delivered,

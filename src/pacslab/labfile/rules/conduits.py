@@ -9,14 +9,15 @@ from pacslab.errors import Diagnostic
 from pacslab.kinds import CLEAR, KINDS
 from pacslab.labfile.rules.world import World, distinct, problem, warning
 from pacslab.labfile.source import did_you_mean
-from pacslab.model.dicom import DIMSE_APPLICATIONS, OPERATIONS, Application
+from pacslab.model.dicom import DIMSE_APPLICATIONS, OPERATIONS, Application, Operation
 from pacslab.model.lab import Conduit, Node, Origin, Service
 
 _NEEDS = {  # setting -> what it opens
-    "forward": DIMSE_APPLICATIONS,
+    "forward": DIMSE_APPLICATIONS | {Application.HTTPS},
     "database": frozenset({Application.POSTGRES}),
     "backend": frozenset({Application.HTTP}),
 }
+_STORES = frozenset({Operation.C_STORE, Operation.STOW_RS})
 
 
 def conduits_reach_services(world: World) -> Iterator[Diagnostic]:
@@ -72,6 +73,21 @@ def settings_have_conduits(world: World) -> Iterator[Diagnostic]:
                     message = f"{setting.name!r} makes {node.path} open {target.path}, but no conduit permits it"
                     hint = f"add a conduit from {node.path} in the file of zone {target.zone}"
                     yield problem("missing-conduit", message, hint, setting.origin, target.origin)
+
+
+def forwards_may_store(world: World) -> Iterator[Diagnostic]:
+    """Where an archive forwards to, it may store: by C-STORE, or by STOW-RS at a web front."""
+    nodes = {node.name: node for node in world.lab.nodes}
+    for node in distinct(world.lab.nodes):
+        for setting in (setting for setting in node.settings if setting.name == "forward"):
+            for target in (nodes.get(value.rpartition("/")[2]) for value in setting.values):
+                if target is None or not _opens(world, node, target, _NEEDS["forward"]):
+                    continue
+                conduits = world.between[node.path, target.path]
+                if not any(_STORES & set(conduit.operations) for conduit in conduits):
+                    message = f"{node.path} forwards to {target.path}, where no conduit lets it store"
+                    hint = f"add C-STORE or STOW-RS to the operations of {conduits[0].id!r}"
+                    yield problem("missing-conduit", message, hint, setting.origin, conduits[0].origin)
 
 
 def _opens(world: World, source: Node, destination: Node, applications: frozenset[Application]) -> bool:
