@@ -40,6 +40,7 @@ COMMANDS: dict[str, dict[tuple[str, ...], str]] = {
     "commit": {DICOM_KINDS: "steps:commit"},
     "hash": {DICOM_KINDS: "pixels:hash_files", ("orthanc",): "orthanc:hash_study"},
     "studies": {("orthanc",): "orthanc:studies"},
+    "reset": {("orthanc",): "reset:reset"},
     "order": {("ehr",): "ehr:order"},
     "result": {("ris",): "ris:result"},
     "orders": {("ris",): "ris:orders"},
