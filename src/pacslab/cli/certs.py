@@ -77,7 +77,7 @@ def revoke(lab: LabArgument, node: NodeArgument, *, json: JsonOption = False) ->
     if stopped:
         say(f"not running, told when they start by `pacslab up`: {', '.join(stopped)}")
     if unaware:
-        say(f"warning: still accepted by {', '.join(unaware)}, which read no revocation list, until it ends")
+        say(f"warning: still accepted by those that read no revocation list, until it ends: {', '.join(unaware)}")
         say("  hint: take the node out of the conduits that lead there, and run `pacslab up`")
 
 

@@ -38,7 +38,7 @@ def _await_new(rest: Rest, before_s: int) -> Outcome:
         try:
             if _uptime_s(rest) < before_s or gone:
                 return DONE
-        except RestError:
+        except (RestError, OSError):  # http.client does not wrap what breaks in the middle of an answer
             gone = True
         time.sleep(_LOOK_EVERY_S)
     return Outcome(False, Layer.LOCAL, "timed out", f"Orthanc did not come back within {READY_TIMEOUT_S:.0f} s")

@@ -30,7 +30,9 @@ pid /tmp/nginx.pid;
 error_log stderr notice;
 events {{ worker_connections 256; }}
 http {{
-  access_log /dev/stdout;
+  log_format pacslab '$remote_addr "$ssl_client_s_dn" $ssl_client_verify [$time_local] "$request" $status '
+                     '$body_bytes_sent';
+  access_log /dev/stdout pacslab;
   server_tokens off;
   client_body_temp_path /tmp/nginx-body;
   proxy_temp_path /tmp/nginx-proxy;
