@@ -16,8 +16,8 @@ from typer.exceptions import Abort, TyperException
 
 from pacslab import __version__
 from pacslab.cli import (
-    checks,
     certs,
+    checks,
     copy,
     doctor,
     down,
