@@ -16,6 +16,7 @@ from typer.exceptions import Abort, TyperException
 
 from pacslab import __version__
 from pacslab.cli import (
+    certs,
     checks,
     conformance_statement,
     copy,
@@ -89,6 +90,7 @@ app.add_typer(images.app, name="images")
 app.command("up")(up.up)
 app.command("status")(status.status)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_.exec_)
+app.add_typer(certs.app, name="certs")
 app.command("copy")(copy.copy)
 app.command("logs")(logs.logs)
 app.command("verify")(verify.verify)

@@ -53,6 +53,7 @@ _PAST = {
     Action.REPLACE: "replaced",
     Action.START: "started again",
     Action.REMOVE: "removed",
+    Action.RENEW: "given new TLS files",
     Action.KEEP: "kept",
 }
 

@@ -53,6 +53,7 @@ COMMANDS: dict[str, dict[tuple[str, ...], str]] = {
     "queue": {("modality",): "procedure:queue", ("orthanc",): "queue:queue", ("ris", "ehr"): "ehr:queue"},
     "search": {("workstation",): "web:search"},
     "retrieve": {("workstation",): "web:retrieve"},
+    "reset": {("orthanc",): "reset:reset"},
     "order": {("ehr",): "ehr:order"},
     "result": {("ris",): "ris:result"},
     "orders": {("ris",): "ris:orders"},

@@ -65,16 +65,22 @@ def _mutual(context: ssl.SSLContext, home: Home) -> ssl.SSLContext:
 
 
 class _Telling(ssl.SSLObject):
-    """The TLS of an asyncio server, which keeps to itself why it has refused a caller."""
+    """The TLS of an asyncio server, which by itself tells neither its log nor the caller why it refuses one."""
+
+    _refused: ssl.SSLError | None = None
 
     def do_handshake(self) -> None:
+        if self._refused is not None:
+            raise self._refused
         try:
             super().do_handshake()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
+            self._refused = error
             say(f"TLS refused: {error}")
-            raise
+            # asyncio sends what waits only if it is to go on: otherwise the alert would never leave.
+            raise ssl.SSLWantReadError from error
 
 
 class _ServerContext(ssl.SSLContext):

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
+from pacslab.engine.certificates import Certificates
 from pacslab.engine.changes import Action, Change
+from pacslab.engine.delivery import deliver
 from pacslab.engine.docker import Docker
 from pacslab.engine.docker_values import Running
 from pacslab.engine.fabric import Fabric
@@ -88,6 +90,8 @@ def _up(docker: Docker, plan: Plan, state: State, journey: _Journey) -> UpReport
     _remove(docker, [change.name for change in prepared.changes if change.action in gone])
     started = tuple(docker.start(container.id) for container in prepared.stopped)
     running = (*prepared.kept, *started, *_start_all(docker, prepared.jobs, journey))
+    # What has just been made was filled with the latest.
+    Certificates(state, plan).settle(job.container.node for job in prepared.jobs)
     journey.stage("containers")
 
     fabric = Fabric(docker, plan.fabric.name)
@@ -103,6 +107,8 @@ def _up(docker: Docker, plan: Plan, state: State, journey: _Journey) -> UpReport
         restored = _lay_cables(docker, fabric, plan, running, journey)
         journey.stage("cables")
         answers = await_services(docker, plan, fabric, first.result(), journey.progress)
+    if prepared.renewed:
+        deliver(docker, plan, state, prepared.renewed, journey.progress)
     journey.stage("services")
     return UpReport(prepared.changes, answers, tuple(journey.stages), restored)
 

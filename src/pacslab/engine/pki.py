@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -15,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pacslab.model.dicom import CERTIFICATE_APPLICATIONS
 from pacslab.model.plan import Plan
 
-CA_DAYS = 365
+CA_DAYS = 3650  # longer than any lab stays up; `down` ends it
 LEAF_DAYS = 90
 CRL_DAYS = 90
 _BACKDATED = dt.timedelta(minutes=5)  # a node's clock may be a little behind
@@ -167,6 +168,20 @@ def says(certificate: x509.Certificate, profile: Profile) -> bool:
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     return certificate.subject == profile.subject and names == profile.names and tuple(usages) == profile.usages
+
+
+def issued(authority: Authority, certificate: x509.Certificate) -> bool:
+    """Whether a certificate is this CA's, and not only one of the same name."""
+    try:
+        certificate.verify_directly_issued_by(authority.certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def signed(authority: Authority, crl: x509.CertificateRevocationList) -> bool:
+    """Whether a revocation list is this CA's."""
+    return crl.is_signature_valid(authority.key.public_key())
 
 
 def pem(signed: x509.Certificate | x509.CertificateRevocationList) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pacslab.engine import docker_values as labels
+from pacslab.engine.certificates import Certificates
 from pacslab.engine.changes import Action, Change, decide, spec
 from pacslab.engine.docker import Docker
 from pacslab.engine.docker_values import Running
@@ -34,6 +35,7 @@ class Prepared:
     changes: tuple[Change, ...]
     jobs: tuple[Job, ...]
     stopped: tuple[Running, ...]  # as planned, but not running
+    renewed: tuple[str, ...]  # nodes that stay, and need new TLS files
     kept: tuple[Running, ...]
 
 
@@ -49,17 +51,25 @@ def prepare(docker: Docker, plan: Plan, state: State) -> Prepared:
     specs = {name: spec(container, images[container.image], vault.id) for name, container in wanted.items()}
     running = docker.list(lab=plan.lab)
     _refuse_strangers(docker, plan, running, state)
-    decided = decide(plan, running, specs)
+    due = Certificates(state, plan).due()
+    decided = decide(plan, running, specs, due)
     made = [change.name for change in decided if change.action in {Action.CREATE, Action.REPLACE}]
     jobs = (
         Job(wanted[name], _labels(plan, wanted[name], state, specs[name]), _files(plan, wanted[name], vault))
         for name in made
     )
-    return Prepared(decided, tuple(jobs), _those(running, decided, Action.START), _those(running, decided, Action.KEEP))
+    started = {change.node for change in decided if change.action in {Action.START, Action.RENEW}}
+    return Prepared(
+        decided,
+        tuple(jobs),
+        _those(running, decided, Action.START),
+        tuple(node for node in due if node in started),
+        _those(running, decided, Action.KEEP, Action.RENEW),
+    )
 
 
-def _those(running: tuple[Running, ...], decided: tuple[Change, ...], action: Action) -> tuple[Running, ...]:
-    names = {change.name for change in decided if change.action is action}
+def _those(running: tuple[Running, ...], decided: tuple[Change, ...], *actions: Action) -> tuple[Running, ...]:
+    names = {change.name for change in decided if change.action in actions}
     return tuple(container for container in running if container.name in names)
 
 

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import secrets
+from collections.abc import Iterable
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -34,7 +35,11 @@ class Vault:
 
     def fill(self, container: Container) -> tuple[tuple[File, bytes], ...]:
         """A container's files with every token replaced by its value."""
-        filled = tuple((file, self._text(file.text).encode()) for file in container.files)
+        return self.filled(container.files)
+
+    def filled(self, files: Iterable[File]) -> tuple[tuple[File, bytes], ...]:
+        """Files with every token replaced by its value."""
+        filled = tuple((file, self._text(file.text).encode()) for file in files)
         self.keep()
         return filled
 

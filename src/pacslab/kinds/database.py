@@ -73,4 +73,5 @@ KIND = Kind(
     image="database",
     services=lambda _: (Service("postgres", Application.POSTGRES, 5432),),
     parts=_parts,
+    takes_up_tls=("pg_ctl", "reload", "--silent"),
 )

@@ -148,6 +148,8 @@ class Kind:
     takes_ae_title: bool = False
     attempts: frozenset[Operation] = frozenset()  # operations its `device` command can try
     fixed_ports: frozenset[str] = frozenset()  # services whose port its programs know by heart
+    takes_up_tls: tuple[str, ...] = ()  # makes changed TLS files count in a running node; empty: it looks by itself
+    checks_revocation: bool = True  # whether its programs read the CA's revocation list
     serves_anything: bool = False  # its program is the writer's own, and listens as the writer says
 
     def setting(self, name: str) -> SettingSpec | None:

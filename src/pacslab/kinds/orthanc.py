@@ -244,5 +244,7 @@ KIND = Kind(
     ),
     takes_ae_title=True,
     fixed_ports=frozenset({"http"}),  # the node's own `device` command asks it there
+    takes_up_tls=("device", "reset"),
+    checks_revocation=False,  # FACTS 1.7
     attempts=frozenset({Operation.C_ECHO, Operation.C_STORE, Operation.C_FIND, Operation.C_GET}),
 )

@@ -111,6 +111,23 @@ http {{
 """
 
 
+# Wait until no worker with the old certificate and revocation list takes new connections.
+_RELOAD = """\
+before=$(grep -ls '^nginx: worker process' /proc/[0-9]*/cmdline)
+nginx -e stderr -c /etc/pacslab/nginx.conf -s reload || exit 1
+for tries in $(seq 100); do
+  waiting=0
+  for worker in $before; do
+    if [ -e "$worker" ] && ! grep -qs 'shutting down' "$worker"; then waiting=1; fi
+  done
+  [ $waiting = 0 ] && exit 0
+  sleep 0.05
+done
+echo 'nginx: old workers go on' >&2
+exit 1
+"""
+
+
 def _parts(seat: Seat) -> Parts:
     (backend,) = seat.named("backend") or (None,)
     return Parts(
@@ -159,6 +176,7 @@ KIND = Kind(
     image="web-gateway",
     services=lambda _: (Service("https", Application.HTTPS, 443),),
     parts=_parts,
+    takes_up_tls=("sh", "-c", _RELOAD),
     settings=(
         SettingSpec("backend", "the archive it stands in front of", required=True, names_node=True, example="pacs"),
         SettingSpec(

@@ -12,6 +12,7 @@ from pacslab.model import codec
 from pacslab.model.dicom import Application, Operation
 
 DEVICE_FILE = "/etc/pacslab/device.json"
+TLS_FOLDER = "/etc/pacslab/tls"
 TLS_CERTIFICATE = "/etc/pacslab/tls/certificate.pem"
 TLS_KEY = "/etc/pacslab/tls/key.pem"
 TLS_CA = "/etc/pacslab/tls/ca.pem"

@@ -373,7 +373,7 @@ def test_hl7_with_mutual_tls(tmp_path: Path, certificates: Authorities) -> None:
         certificates.revoke(clinic.ehr.tls)
         certificates.publish(clinic.ris.tls)
         _, refused = order(clinic)
-        assert not refused.ok
+        assert (refused.ok, refused.layer, refused.status) == (False, Layer.TLS, "sslv3 alert certificate revoked")
         assert "certificate revoked" in clinic.ris.log.read_text().splitlines()[-1]
         clinic.ehr.tls = certificates("ehr", "foreign")
         _, refused = order(clinic)

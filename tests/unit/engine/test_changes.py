@@ -41,7 +41,7 @@ def _all(plan: Plan) -> tuple[Running, ...]:
 
 
 def _actions(plan: Plan, running: tuple[Running, ...]) -> dict[str, tuple[Action, str]]:
-    return {change.node: (change.action, change.reason) for change in decide(plan, running, _specs(plan))}
+    return {change.node: (change.action, change.reason) for change in decide(plan, running, _specs(plan), {})}
 
 
 def test_nothing_runs(minimal: Plan) -> None:
@@ -71,7 +71,7 @@ def test_what_does_not_run_is_started_again_and_the_reason_says_how_it_is(state:
 
 def test_what_the_lab_file_has_no_more_is_removed_first(minimal: Plan) -> None:
     gone = replace(_all(minimal)[1], name="pacslab-minimal-us-1", node="us-1")
-    changes = decide(minimal, (*_all(minimal), gone), _specs(minimal))
+    changes = decide(minimal, (*_all(minimal), gone), _specs(minimal), {})
     assert (changes[0].action, changes[0].node, changes[0].name) == (Action.REMOVE, "us-1", "pacslab-minimal-us-1")
     assert {change.action for change in changes[1:]} == {Action.KEEP}
 

@@ -25,6 +25,7 @@ ALL = (
     Material(MaterialKind.PASSWORD, "rest/pacs"),
     Material(MaterialKind.BASIC_LOGIN, "gateway/pacs-web"),
     Material(MaterialKind.CA_CERTIFICATE, "lab"),
+    Material(MaterialKind.CRL, "lab"),
     Material(MaterialKind.CERTIFICATE, "pacs"),
     Material(MaterialKind.CERTIFICATE_KEY, "pacs"),
     Material(MaterialKind.SSH_KEY, "host/bastion"),
@@ -161,7 +162,10 @@ def _context(vault: Vault, folder: Path, node: str | None, purpose: ssl.Purpose,
     ca = trust.value(Material(MaterialKind.CA_CERTIFICATE, "lab"))
     context = ssl.create_default_context(purpose, cadata=ca)
     context.verify_mode = ssl.CERT_REQUIRED
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_CRL_CHECK_LEAF
+    revocations = folder / "crl.pem"
+    revocations.write_text(trust.value(Material(MaterialKind.CRL, "lab")), encoding="utf-8")
+    context.load_verify_locations(revocations)
     if node:
         pair = folder / f"{node}.pair"
         pair.write_text(
