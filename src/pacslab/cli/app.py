@@ -36,6 +36,7 @@ from pacslab.cli import (
     verify,
 )
 from pacslab.cli import map as map_
+from pacslab.cli import run as run_
 from pacslab.cli.output import say
 from pacslab.errors import Exit, LabFileError, PacslabError
 
@@ -89,6 +90,7 @@ app.command("status")(status.status)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_.exec_)
 app.command("copy")(copy.copy)
 app.command("logs")(logs.logs)
+app.command("run")(run_.run)
 app.command("verify")(verify.verify)
 app.command("checks")(checks.checks)
 app.command("drift")(drift.drift)
