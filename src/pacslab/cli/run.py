@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import secrets
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
-from itertools import cycle, islice
 from typing import Annotated
 
 import typer
@@ -23,13 +20,13 @@ from pacslab.model.workflow import Ending, Part, PlannedStep, TakenStep
 from pacslab.report.timeline import TITLES, document, print_timeline, way
 from pacslab.workflow.asking import Devices
 from pacslab.workflow.course import Notice, Study
-from pacslab.workflow.day import Visit, run_day
+from pacslab.workflow.day import run_day
 from pacslab.workflow.planning import WORKFLOWS, require
 from pacslab.workflow.resume import take_up
 from pacslab.workflow.stations import Stations, find_stations
+from pacslab.workflow.visits import new_visits
 
 MOST_STUDIES = 500
-NAMES = ("ADA", "BLAISE", "CHIEN", "DAMODAR", "EMMY", "FIDEL", "GRACE", "HYPATIA")
 
 
 def run(
@@ -62,7 +59,7 @@ def run(
     if Part.ORDER in parts:
         if accession and studies > 1:
             raise PacslabError("one accession number is one study", hint="leave out --studies", exit_code=Exit.USAGE)
-        visits = new_visits(stations, studies, form, accession)
+        visits = new_visits(stations, studies, form, accession=accession)
     else:
         visits = take_up(devices, stations, parts[0], accession=accession, count=studies, form=form)
     with _watching() as notice:
@@ -80,32 +77,6 @@ def run(
     else:
         print_timeline(stdout(), timeline)
     return Exit.DONE if timeline.held else Exit.NO
-
-
-def new_visits(
-    stations: tuple[Stations, ...], count: int, form: Study, accession: str = "", prefix: str = "D"
-) -> tuple[Visit, ...]:
-    """New patients, one study each, the scanners in turn, under accession numbers nobody has."""
-    numbers = (accession,) if accession else accession_numbers(count, dt.datetime.now().astimezone(), prefix)
-    return tuple(
-        Visit(
-            replace(
-                form,
-                accession=number,
-                patient_id=f"SYN-{number}",
-                patient_name=f"SYNTHETIC^{NAMES[index % len(NAMES)]}",
-                seed=form.seed + index,
-            ),
-            one,
-        )
-        for index, (number, one) in enumerate(zip(numbers, islice(cycle(stations), count), strict=True))
-    )
-
-
-def accession_numbers(count: int, now: dt.datetime, prefix: str) -> tuple[str, ...]:
-    """Numbers of 16 characters (PS3.5 6.2: SH), in the order of time, and apart from those of another run."""
-    first = secrets.randbelow(4096)
-    return tuple(f"{prefix}{now:%y%m%d%H%M%S}{(first + index) % 4096:03X}" for index in range(count))
 
 
 def _parts(workflow: str) -> tuple[Part, ...]:

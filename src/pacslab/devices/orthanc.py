@@ -238,8 +238,7 @@ def _describe(rest: Rest, study: dict[str, Any]) -> dict[str, Any]:
     origin = rest.json("GET", f"/instances/{first}/metadata?expand") if first else {}
     return {
         "study_uid": study["MainDicomTags"].get("StudyInstanceUID", ""),
-        "accession": study["MainDicomTags"].get("AccessionNumber", ""),
-        "patient_id": study["PatientMainDicomTags"].get("PatientID", ""),
+        **_identity_of(study),
         "stable": bool(study.get("IsStable", False)),
         "instances": len(instances),
         "remote_ae": origin.get("RemoteAET", ""),
@@ -259,10 +258,16 @@ def hash_study(home: Home, arguments: argparse.Namespace) -> Observation:
         held = _wait_for_study(rest, arguments, deadline)
         started = time.monotonic()
         study = _study(rest, arguments)
+        identity = _identity_of(rest.json("GET", f"/studies/{study}")) if study else {}
         hashes = _hashes(rest, study) if study else {}
     except RestError as error:
         return watch.end(error.outcome, instances=0, pixel_sha256={})
-    facts = {"instances": len(hashes), "pixel_sha256": hashes, "hashing_s": round(time.monotonic() - started, 3)}
+    facts = {
+        **identity,
+        "instances": len(hashes),
+        "pixel_sha256": hashes,
+        "hashing_s": round(time.monotonic() - started, 3),
+    }
     if held < max(1, arguments.instances):
         wanted = f" of {arguments.instances} instances" if arguments.instances else ""
         what = f"study {arguments.study_uid} here"
@@ -270,6 +275,14 @@ def hash_study(home: Home, arguments: argparse.Namespace) -> Observation:
         waited = f" after {arguments.wait:g} s" if arguments.wait else ""
         return watch.end(Outcome(False, Layer.LOCAL, "incomplete" if held else "not found", detail + waited), **facts)
     return watch.end(DONE, **facts)
+
+
+def _identity_of(study: dict[str, Any]) -> dict[str, str]:
+    """Whose study it is, as Orthanc has it."""
+    return {
+        "accession": study["MainDicomTags"].get("AccessionNumber", ""),
+        "patient_id": study["PatientMainDicomTags"].get("PatientID", ""),
+    }
 
 
 def _wait_for_study(rest: Rest, arguments: argparse.Namespace, deadline: float) -> int:

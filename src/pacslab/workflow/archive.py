@@ -18,10 +18,13 @@ def _hold(course: Course, planned: PlannedStep) -> Finding:
     answer = _await(course, planned.destination, count)
     if not answer.observation.ok:
         return found(answer)
+    said = (answer.observation.facts.get("accession"), answer.observation.facts.get("patient_id"))
+    if said != (course.study.accession, course.study.patient_id):
+        return unmet(answer, f"{planned.destination} has the study under accession number and patient {said}")
     difference = course.compare(planned.destination, answer.observation.facts.get("pixel_sha256", {}))
     if difference:
         return unmet(answer, difference)
-    return found(answer, f"{count} instances, pixels the same")
+    return found(answer, f"{count} instances, accession number and pixels the same")
 
 
 def _await(course: Course, archive: str, count: int) -> Answer:

@@ -98,14 +98,18 @@ class Devices:
         except PacslabError as error:
             return _unanswered(words[0], f"node {node} is not there", error.message, began)
         if done.exit_code == USAGE and not done.stdout:
-            said = done.stderr.decode(errors="replace").strip()
+            said = _last_line(done.stderr)
             return Observation(words[0], node, False, Layer.LOCAL, "usage", said, time.monotonic() - began)
         try:
             return parse_observation(done.stdout)
         except ValueError:
-            said = " ".join(done.stderr.decode(errors="replace").strip().splitlines()[-1:])
+            said = _last_line(done.stderr)
             detail = f"{node}'s device gave no answer (exit code {done.exit_code}){': ' if said else ''}{said}"
             return _unanswered(words[0], "ended without an answer", detail, began)
+
+
+def _last_line(stderr: bytes) -> str:
+    return "".join(stderr.decode(errors="replace").strip().splitlines()[-1:])
 
 
 def _unanswered(operation: str, status: str, detail: str, began: float) -> Observation:

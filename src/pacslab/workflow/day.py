@@ -8,15 +8,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from functools import partial
 
 from pacslab.model.workflow import Part, Timeline
 from pacslab.workflow import acquire, archive, order, read, report
 from pacslab.workflow.asking import Devices
-from pacslab.workflow.course import Acts, Course, Notice, StepFailedError, Study
+from pacslab.workflow.course import Acts, Course, Notice, StepFailedError
 from pacslab.workflow.planning import plan_steps
-from pacslab.workflow.stations import Stations
+from pacslab.workflow.visits import Visit
 
 AT_ONCE = 16  # studies
 
@@ -30,14 +29,6 @@ _ACTS: dict[Part, Acts] = {
 # Nobody reads later because a copy is on its way: what is archived and what is read part after the acquisition.
 _BRANCHES = ((Part.ARCHIVE,), (Part.READ, Part.REPORT))
 _TRUNK = (Part.ORDER, Part.ACQUIRE)
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One study to be done, and the stations it will pass."""
-
-    study: Study
-    stations: Stations
 
 
 def run_day(

@@ -25,11 +25,13 @@ def require(lab: str, stations: Iterable[Stations], parts: tuple[Part, ...]) -> 
     if able:
         return able
     possible = {part for one in every for part in one.parts}
-    missing = [part for part in parts if part not in possible] or [p for p in parts if p not in every[0].parts]
-    lines = "".join(f"\n  {part.value}: needs {NEEDS[part]}" for part in missing)
+    missing = [part.value for part in parts if part not in possible] or [
+        part.value for part in parts if part not in every[0].parts
+    ]
+    lines = "".join(f"\n  {part} needs {NEEDS[Part(part)]}" for part in missing)
     rest = ", ".join(part.value for part in Part if part in possible)
     raise PacslabError(
-        f"lab {lab} has no stations for {' and '.join(part.value for part in missing)}{lines}",
+        f"lab {lab} has no stations for {', '.join(missing)}:{lines}",
         hint=f"of the parts of a day this lab can run: {rest}" if rest else "lab/reference.yaml has them all",
         exit_code=Exit.USAGE,
     )

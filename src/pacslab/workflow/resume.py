@@ -9,8 +9,8 @@ from pacslab.errors import Exit, PacslabError
 from pacslab.model.workflow import Part
 from pacslab.workflow.asking import Devices
 from pacslab.workflow.course import Study
-from pacslab.workflow.day import Visit
 from pacslab.workflow.stations import Stations
+from pacslab.workflow.visits import Visit
 
 VERIFY_PATIENT = "PACSLAB-VERIFY"  # whose studies are nobody's work
 OPEN = ("SCHEDULED", "IN PROGRESS")
