@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 
 PATIENCE_S = 20.0
 # One patient for all runs, told from every other by id and accession number; a few kilobytes each time.
-_FORM = Study(accession="", patient_id=VERIFY_PATIENT, slices=2, side_pixels=64, seed=5225)
+_FORM = Study(accession="", patient_id=VERIFY_PATIENT, slices=2, series=1, side_pixels=64, seed=5225)
 _PREFIX = "V"
 
 # Which part each step belongs to, also where a lab has no stations for it.
@@ -30,9 +30,10 @@ _PART_OF = {
     **dict.fromkeys((Step.WORKLIST, Step.START, Step.STORE, Step.COMMIT, Step.COMPLETE), Part.ACQUIRE),
     **dict.fromkeys((Step.HOLD, Step.COPY), Part.ARCHIVE),
     **dict.fromkeys((Step.FIND, Step.DELIVER, Step.SEARCH, Step.RETRIEVE), Part.READ),
-    **dict.fromkeys((Step.RESULT, Step.FILE), Part.REPORT),
+    **dict.fromkeys((Step.STATUS, Step.RESULT, Step.FILE), Part.REPORT),
 }
 _NO_FLOW = {
+    Step.STATUS: "no conduit for ORM^O01 from the ris to the ehr",
     Step.COMMIT: "no conduits for a storage commitment and its answer",
     Step.SEARCH: "no conduit to a web front of the archive",
     Step.RETRIEVE: "no conduit to a web front of the archive",

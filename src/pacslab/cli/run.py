@@ -38,7 +38,8 @@ def run(
     scanner: Annotated[str, typer.Option("--from", metavar="NODE", help="The scanner; default: all in turn.")] = "",
     modality: Annotated[str, typer.Option(help="Only scanners of this modality: CT, MR, US.")] = "",
     accession: Annotated[str, typer.Option(help="Of a part run alone: this order, not the one whose turn it is.")] = "",
-    slices: Annotated[int, typer.Option(min=1, max=10_000, help="How many slices a scanner makes.")] = 40,
+    slices: Annotated[int, typer.Option(min=1, max=10_000, help="Slices of an ordinary series.")] = 40,
+    series: Annotated[int, typer.Option(min=1, max=3, help="Of how many series a study is.")] = 2,
     seed: Annotated[
         int | None, typer.Option(min=0, help="The same seed makes the same pixels; default: chance.")
     ] = None,
@@ -55,7 +56,7 @@ def run(
     plan = running(docker, lab).plan
     stations = _chosen(require(plan.lab, find_stations(plan), parts), scanner, modality.upper())
     devices = Devices(docker, plan.lab, patience)
-    form = Study("", "", slices=slices, seed=secrets.randbelow(2**31) if seed is None else seed)
+    form = Study("", "", slices=slices, series=series, seed=secrets.randbelow(2**31) if seed is None else seed)
     if Part.ORDER in parts:
         if accession and studies > 1:
             raise PacslabError("one accession number is one study", hint="leave out --studies", exit_code=Exit.USAGE)

@@ -37,6 +37,7 @@ class Step(StrEnum):
     DELIVER = "deliver"
     SEARCH = "search"
     RETRIEVE = "retrieve"
+    STATUS = "status"
     RESULT = "result"
     FILE = "file"
 

@@ -33,6 +33,7 @@ TITLES: Mapping[Step, str] = MappingProxyType(
         Step.DELIVER: "study delivered",
         Step.SEARCH: "study found in the web",
         Step.RETRIEVE: "study read in the web",
+        Step.STATUS: "progress told",
         Step.RESULT: "result reported",
         Step.FILE: "report on file",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pacslab.model.device import Layer
-from pacslab.model.workflow import PlannedStep, Step
+from pacslab.model.workflow import Part, PlannedStep, Step
 from pacslab.workflow.asking import Answer
 from pacslab.workflow.course import Acts, Course, Finding, found, unmet
 
@@ -38,3 +38,12 @@ def _await(course: Course, archive: str, count: int) -> Answer:
 
 
 ACTS: Acts = {Step.HOLD: _hold, Step.COPY: _hold}
+
+
+def run(course: Course) -> None:
+    """Take the part's steps.
+
+    Raises:
+        StepFailedError: One did not hold.
+    """
+    course.walk(Part.ARCHIVE, ACTS)

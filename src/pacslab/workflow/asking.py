@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
-from pacslab.engine.docker import Docker
+from pacslab.engine.docker_values import Executed
 from pacslab.errors import PacslabError
 from pacslab.model.device import Layer, Observation, parse_observation
 
@@ -31,6 +32,16 @@ _FINAL_STATUSES = (
 )
 
 
+UNANSWERED = "no answer"  # the status where there was nobody to ask, or who was asked ended before it answered
+
+
+class Engine(Protocol):
+    """What is asked of a Docker engine here."""
+
+    def exec(self, container: str, argv: tuple[str, ...]) -> Executed:
+        """Run a command in a running container until it ends."""
+
+
 class InterruptedAskingError(Exception):
     """The user wants to stop: no answer is waited for any longer."""
 
@@ -50,10 +61,15 @@ def is_final(observation: Observation) -> bool:
     return observation.layer in _FINAL_LAYERS or observation.status.startswith(_FINAL_STATUSES)
 
 
+def is_unanswered(observation: Observation) -> bool:
+    """Whether a device said nothing at all: its node is down, or went down while it was at work."""
+    return observation.status == UNANSWERED
+
+
 class Devices:
     """The `device` commands of one lab's nodes."""
 
-    def __init__(self, docker: Docker, lab: str, patience_s: float) -> None:
+    def __init__(self, docker: Engine, lab: str, patience_s: float) -> None:
         self._docker = docker
         self._lab = lab
         self._patience_s = patience_s
@@ -96,7 +112,7 @@ class Devices:
         try:
             done = self._docker.exec(f"pacslab-{self._lab}-{node}", ("device", *words))
         except PacslabError as error:
-            return _unanswered(words[0], f"node {node} is not there", error.message, began)
+            return _unanswered(words[0], f"node {node} is not there: {error.message}", began)
         if done.exit_code == USAGE and not done.stdout:
             said = _last_line(done.stderr)
             return Observation(words[0], node, False, Layer.LOCAL, "usage", said, time.monotonic() - began)
@@ -104,14 +120,14 @@ class Devices:
             return parse_observation(done.stdout)
         except ValueError:
             said = _last_line(done.stderr)
-            detail = f"{node}'s device gave no answer (exit code {done.exit_code}){': ' if said else ''}{said}"
-            return _unanswered(words[0], "ended without an answer", detail, began)
+            detail = f"{node}'s device ended without one (exit code {done.exit_code}){': ' if said else ''}{said}"
+            return _unanswered(words[0], detail, began)
 
 
 def _last_line(stderr: bytes) -> str:
     return "".join(stderr.decode(errors="replace").strip().splitlines()[-1:])
 
 
-def _unanswered(operation: str, status: str, detail: str, began: float) -> Observation:
+def _unanswered(operation: str, detail: str, began: float) -> Observation:
     # The layer below all protocols: there was nobody to ask, so nothing was refused.
-    return Observation(operation, "", False, Layer.TCP, status, detail, round(time.monotonic() - began, 4))
+    return Observation(operation, "", False, Layer.TCP, UNANSWERED, detail, round(time.monotonic() - began, 4))

@@ -25,9 +25,9 @@ class Study:
     patient_name: str = "SYNTHETIC^PATIENT"
     study_uid: str = ""
     slices: int = 40
+    series: int = 2
     side_pixels: int = 512
     seed: int = 0
-    mpps_uid: str = ""
     pixels: Mapping[str, str] = field(default_factory=dict)  # SOP Instance UID -> SHA-256, at the scanner
 
 
@@ -105,13 +105,17 @@ class Course:
         for planned in self.planned(part):
             self.take(planned, acts[planned.step])
 
+    def announce(self, planned: PlannedStep) -> None:
+        """Say that a step begins."""
+        self._notice(self.study.accession, planned, None)
+
     def take(self, planned: PlannedStep, act: Act) -> Finding:
         """Take a step and record how it ended.
 
         Raises:
             StepFailedError: It did not hold.
         """
-        self._notice(self.study.accession, planned, None)
+        self.announce(planned)
         started = time.monotonic()
         return self.record(planned, act(self, planned), started, time.monotonic())
 

@@ -13,18 +13,18 @@ from functools import partial
 from pacslab.model.workflow import Part, Timeline
 from pacslab.workflow import acquire, archive, order, read, report
 from pacslab.workflow.asking import Devices
-from pacslab.workflow.course import Acts, Course, Notice, StepFailedError
+from pacslab.workflow.course import Course, Notice, StepFailedError
 from pacslab.workflow.planning import plan_steps
 from pacslab.workflow.visits import Visit
 
 AT_ONCE = 16  # studies
 
-_ACTS: dict[Part, Acts] = {
-    Part.ORDER: order.ACTS,
-    Part.ACQUIRE: acquire.ACTS,
-    Part.ARCHIVE: archive.ACTS,
-    Part.READ: read.ACTS,
-    Part.REPORT: report.ACTS,
+_RUN: dict[Part, Callable[[Course], None]] = {
+    Part.ORDER: order.run,
+    Part.ACQUIRE: acquire.run,
+    Part.ARCHIVE: archive.run,
+    Part.READ: read.run,
+    Part.REPORT: report.run,
 }
 # Nobody reads later because a copy is on its way: what is archived and what is read part after the acquisition.
 _BRANCHES = ((Part.ARCHIVE,), (Part.READ, Part.REPORT))
@@ -66,7 +66,7 @@ def _take(course: Course, parts: tuple[Part, ...], scanner: threading.Lock) -> N
     with suppress(StepFailedError):
         for part in (part for part in _TRUNK if part in parts):
             with scanner if part is Part.ACQUIRE else nullcontext():
-                course.walk(part, _ACTS[part])
+                _RUN[part](course)
         branches = [tuple(part for part in branch if part in parts) for branch in _BRANCHES]
         acts = [partial(_branch, course, branch) for branch in branches if branch]
         _together(acts, course.devices, at_once=len(_BRANCHES))
@@ -75,7 +75,7 @@ def _take(course: Course, parts: tuple[Part, ...], scanner: threading.Lock) -> N
 def _branch(course: Course, branch: tuple[Part, ...]) -> None:
     with suppress(StepFailedError):
         for part in branch:
-            course.walk(part, _ACTS[part])
+            _RUN[part](course)
 
 
 def _together(acts: Sequence[Callable[[], None]], devices: Devices, *, at_once: int) -> None:

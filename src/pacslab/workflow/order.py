@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pacslab.model.device import Layer
+from pacslab.model.device import Observation
 from pacslab.model.dicom import is_uid
-from pacslab.model.workflow import PlannedStep, Step
-from pacslab.workflow.asking import Answer
+from pacslab.model.workflow import Part, PlannedStep, Step
+from pacslab.workflow import letters
 from pacslab.workflow.course import Acts, Course, Finding, found, unmet
 
 SCHEDULED = "SCHEDULED"
@@ -18,14 +18,12 @@ def _order(course: Course, planned: PlannedStep) -> Finding:
     study, stations = course.study, course.stations
     who = ("--patient-id", study.patient_id, "--patient-name", study.patient_name)
     what = ("--accession", study.accession, "--modality", stations.modality, "--station-ae", stations.ae_title)
-    answer = course.ask(planned.source, "order", planned.destination, *who, *what)
-    if answer.observation.ok or answer.attempts == 1:
-        return found(answer, "ADT^A01 and ORM^O01 acknowledged")
-    # The order may have been taken and only its acknowledgement lost; then the RIS refuses it as a duplicate.
-    if _entry(course.ask(planned.destination, "orders"), study.accession, study.patient_id):
-        detail = f"acknowledgement lost; {planned.destination} has the order"
-        return Finding(True, Layer.HL7, "AA", detail, answer.attempts)
-    return found(answer)
+
+    def arrived() -> bool:
+        seen = course.devices.ask_once(planned.destination, "orders")
+        return _entry(seen, study.accession, study.patient_id) is not None
+
+    return letters.send(course, planned, ("order", *who, *what), arrived, "ADT^A01 and ORM^O01 acknowledged")
 
 
 def _schedule(course: Course, planned: PlannedStep) -> Finding:
@@ -33,7 +31,7 @@ def _schedule(course: Course, planned: PlannedStep) -> Finding:
     answer = course.ask(planned.source, "orders")
     if not answer.observation.ok:
         return found(answer)
-    entry = _entry(answer, study.accession, study.patient_id)
+    entry = _entry(answer.observation, study.accession, study.patient_id)
     if entry is None:
         return unmet(answer, f"{planned.source} has no order {study.accession} of patient {study.patient_id}")
     uid = str(entry.get("study_uid", ""))
@@ -43,10 +41,19 @@ def _schedule(course: Course, planned: PlannedStep) -> Finding:
     return found(answer, f"worklist entry for {entry.get('procedure')}, study {uid}")
 
 
-def _entry(answer: Answer, accession: str, patient_id: str) -> Mapping[str, Any] | None:
-    orders = answer.observation.facts.get("orders", ())
+def _entry(seen: Observation, accession: str, patient_id: str) -> Mapping[str, Any] | None:
+    orders = seen.facts.get("orders", ())
     mine = (order for order in orders if order.get("accession") == accession)
     return next((order for order in mine if order.get("patient_id") == patient_id), None)
 
 
 ACTS: Acts = {Step.ORDER: _order, Step.SCHEDULE: _schedule}
+
+
+def run(course: Course) -> None:
+    """Take the part's steps.
+
+    Raises:
+        StepFailedError: One did not hold.
+    """
+    course.walk(Part.ORDER, ACTS)

@@ -91,6 +91,8 @@ def _read(stations: Stations) -> Iterator[PlannedStep]:
 def _report(stations: Stations) -> Iterator[PlannedStep]:
     flow = stations.report
     if flow is not None:
+        if Operation.ORM_O01 in flow.operations:
+            yield _flow_step(Step.STATUS, Part.REPORT, flow, Operation.ORM_O01)
         yield _flow_step(Step.RESULT, Part.REPORT, flow, Operation.ORU_R01)
         yield PlannedStep(Step.FILE, Part.REPORT, flow.destination, flow.destination)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pacslab.model.workflow import PlannedStep, Step
+from pacslab.model.workflow import Part, PlannedStep, Step
 from pacslab.workflow.asking import Answer
 from pacslab.workflow.course import Acts, Course, Finding, found, unmet
 
@@ -51,3 +51,12 @@ def _same(course: Course, answer: Answer, place: str, how: str) -> Finding:
 
 
 ACTS: Acts = {Step.FIND: _find, Step.DELIVER: _deliver, Step.SEARCH: _search, Step.RETRIEVE: _retrieve}
+
+
+def run(course: Course) -> None:
+    """Take the part's steps.
+
+    Raises:
+        StepFailedError: One did not hold.
+    """
+    course.walk(Part.READ, ACTS)

@@ -1,51 +1,72 @@
-"""Part `report`: the RIS reports the result, and the record system has it, on the right patient and order."""
+"""Part `report`: the record system was told how the procedure went, gets the result, and files it where it belongs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Mapping
 from typing import Any
 
-from pacslab.model.workflow import PlannedStep, Step
+from pacslab.model.device import Observation
+from pacslab.model.workflow import Part, PlannedStep, Step
+from pacslab.workflow import letters
 from pacslab.workflow.course import Acts, Course, Finding, found, unmet
 
 TEXT = "SYNTHETIC report: no finding."
+PROGRESS = ("IN PROGRESS", "COMPLETED")  # what the RIS tells of by itself (IHE RAD-3)
+LOOK_EVERY_S = 0.5
+
+
+def _status(course: Course, planned: PlannedStep) -> Finding:
+    """Each change of status was told, also one that had to wait in the RIS's queue."""
+    deadline = time.monotonic() + course.devices.patience_s
+    while True:
+        answer = course.ask(planned.destination, "results")
+        history = [item["status"] for item in _about(answer.observation, course).get("history", ())]
+        if not answer.observation.ok:
+            return found(answer)
+        if all(status in history for status in PROGRESS):
+            return found(answer, f"told: {', '.join(history).lower()}")
+        if time.monotonic() > deadline:
+            return unmet(answer, f"{planned.destination} was told {', '.join(history).lower() or 'nothing'}")
+        course.devices.pause(LOOK_EVERY_S)
 
 
 def _result(course: Course, planned: PlannedStep) -> Finding:
-    words = ("--accession", course.study.accession, "--text", TEXT)
-    return found(course.ask(planned.source, "result", planned.destination, *words), "ORU^R01 acknowledged")
+    words = ("result", "--accession", course.study.accession, "--text", TEXT)
+
+    def arrived() -> bool:
+        return bool(_about(course.devices.ask_once(planned.destination, "results"), course).get("reports"))
+
+    return letters.send(course, planned, words, arrived, "ORU^R01 acknowledged")
 
 
 def _file(course: Course, planned: PlannedStep) -> Finding:
     study = course.study
-    answer = course.ask(planned.source, "messages")
+    answer = course.ask(planned.source, "results")
     if not answer.observation.ok:
         return found(answer)
-    reports = reports_of(answer.observation.facts.get("messages", ()), study.accession)
-    if not reports:
+    about = _about(answer.observation, course)
+    if not about.get("reports"):
         return unmet(answer, f"{planned.source} has no report of order {study.accession}")
-    if any(patient != study.patient_id or TEXT not in text for patient, text in reports):
-        return unmet(answer, f"a report of order {study.accession} is of another patient, or says something else")
+    texts = {report["text"] for report in about["reports"]}
+    if about["patient_id"] != study.patient_id or texts != {TEXT}:
+        return unmet(answer, f"order {study.accession} has {sorted(texts)} of patient {about['patient_id']} on file")
     return found(answer, f"report filed for patient {study.patient_id}")
 
 
-def reports_of(messages: Iterable[Mapping[str, Any]], accession: str) -> list[tuple[str, str]]:
-    """The patient's id and the text of every ORU^R01 about an order."""
-    kept = (_fields(str(message["text"])) for message in messages if message.get("kind") == "ORU^R01")
-    return [
-        (fields.get("PID", {}).get(3, "").split("^")[0], fields.get("OBX", {}).get(5, ""))
-        for fields in kept
-        if accession in {fields.get("OBR", {}).get(2), fields.get("OBR", {}).get(3)}
-    ]
+def _about(seen: Observation, course: Course) -> Mapping[str, Any]:
+    """What the record system knows of this study's order; empty: nothing."""
+    results = seen.facts.get("results", ())
+    return next((one for one in results if one["accession"] == course.study.accession), {})
 
 
-def _fields(text: str) -> dict[str, dict[int, str]]:
-    """The fields of each segment by number (HL7 2.5.3); the first segment of a name speaks for it."""
-    segments: dict[str, dict[int, str]] = {}
-    for line in text.split("\r"):
-        name, *fields = line.split("|")
-        segments.setdefault(name, dict(enumerate(fields, 1)))
-    return segments
+ACTS: Acts = {Step.STATUS: _status, Step.RESULT: _result, Step.FILE: _file}
 
 
-ACTS: Acts = {Step.RESULT: _result, Step.FILE: _file}
+def run(course: Course) -> None:
+    """Take the part's steps.
+
+    Raises:
+        StepFailedError: One did not hold.
+    """
+    course.walk(Part.REPORT, ACTS)

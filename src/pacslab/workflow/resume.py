@@ -76,11 +76,11 @@ def _serving(order: Mapping[str, Any], stations: tuple[Stations, ...]) -> Statio
 def _study(devices: Devices, order: Mapping[str, Any], stations: Stations, part: Part, form: Study) -> Study:
     pixels: dict[str, str] = {}
     if part in {Part.ARCHIVE, Part.READ}:
-        seen = devices.ask(stations.scanner, "hash", f"studies/{order['study_uid']}").observation
+        seen = devices.ask(stations.scanner, "procedure", "--accession", str(order["accession"])).observation
         pixels = dict(seen.facts.get("pixel_sha256", {}))
         if not pixels:
             raise PacslabError(
-                f"{stations.scanner} has no images of order {order['accession']} to compare with: {seen.detail}",
+                f"{stations.scanner} has performed nothing for order {order['accession']}: {seen.detail}",
                 hint=f"`pacslab run LAB acquire --accession {order['accession']}` makes them",
             )
     return Study(
@@ -89,6 +89,7 @@ def _study(devices: Devices, order: Mapping[str, Any], stations: Stations, part:
         patient_name=str(order["name"]),
         study_uid=str(order["study_uid"]),
         slices=form.slices,
+        series=form.series,
         side_pixels=form.side_pixels,
         seed=form.seed,
         pixels=pixels,

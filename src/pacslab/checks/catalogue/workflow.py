@@ -52,8 +52,9 @@ BY_STEP: MappingProxyType[Step, Check] = MappingProxyType(
         Step.RETRIEVE: _check(
             13, "The workstation reads the study over DICOMweb; study UID and pixels are intact.", "IHE RAD-107"
         ),
-        Step.RESULT: _check(14, "The result is reported to the record system and acknowledged.", "IHE RAD-28"),
-        Step.FILE: _check(15, "The record system has the report, on its own patient and order.", "IHE RAD-28"),
+        Step.STATUS: _check(14, "The record system is told that the procedure began and was completed.", "IHE RAD-3"),
+        Step.RESULT: _check(15, "The result is reported to the record system and acknowledged.", "IHE RAD-28"),
+        Step.FILE: _check(16, "The record system has the report, on its own patient and order.", "IHE RAD-28"),
     }
 )
 
