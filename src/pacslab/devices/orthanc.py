@@ -20,7 +20,7 @@ from pacslab.model.device import Layer, Observation
 
 URL = "http://127.0.0.1:8042"
 REST_TIMEOUT_S = 120.0
-POLL_S = 0.2  # between two looks at what has come
+POLL_S = 0.4  # between two looks at what has come
 PEER_TIMEOUT_S = 5  # for each answer of the DICOM peer
 
 # What Orthanc 1.12.7 and its DCMTK 3.6.9 say in "Details" -> which layer refused, and how it is called here. The first
