@@ -65,8 +65,11 @@ def check(docker: Docker, plan: Plan, progress: Progress) -> tuple[Result, ...]:
 def choose(stations: tuple[Stations, ...]) -> tuple[Stations, ...]:
     """The first scanner of each modality, of those at which most parts can be run."""
     most = max(len(_possible(one)) for one in stations)
-    able = [one for one in stations if len(_possible(one)) == most]
-    return tuple({one.modality: one for one in reversed(able)}.values())[::-1]
+    first: dict[str, Stations] = {}
+    for one in stations:
+        if len(_possible(one)) == most:
+            first.setdefault(one.modality, one)
+    return tuple(first.values())
 
 
 def _possible(stations: Stations) -> tuple[Part, ...]:
