@@ -54,6 +54,8 @@ def run(
     parts = _parts(workflow)
     docker = Docker.connect()
     plan = running(docker, lab).plan
+    if not any(container.running for container in docker.list(lab=plan.lab)):
+        raise PacslabError(f"lab {plan.lab} is not running", hint=f"start it with: pacslab up {lab}")
     stations = _chosen(require(plan.lab, find_stations(plan), parts), scanner, modality.upper())
     devices = Devices(docker, plan.lab, patience)
     form = Study("", "", slices=slices, series=series, seed=secrets.randbelow(2**31) if seed is None else seed)
