@@ -95,20 +95,6 @@ def test_findscu_finds_the_study_in_pacs_from_the_workstation(
     assert match.NumberOfStudyRelatedInstances == len(study["pixel_sha256"])
 
 
-def test_gdcmscu_finds_it_too(
-    reference: RunningLab, docker: Docker, plan: Plan, study: dict[str, Any], tmp_path: Path
-) -> None:
-    tls = _certificate(reference, "reading-1", tmp_path)
-    pacs = plan.node("pacs")
-    done = _in_the_seat_of(
-        docker, reference.container("reading-1"), sys.executable, str(RELAY), str(pacs.address),
-        str(_dicom_port(plan, "pacs")), str(tls), _installed("gdcmscu"), "--find", "--studyroot", "--study",
-        "--aetitle", "READ1", "--call", "PACS", "--key", f"8,50={study['accession']}", "--key", "20,d=",
-        "127.0.0.1", "PORT",
-    )  # fmt: skip
-    assert study["study_uid"] in done.stdout + done.stderr, done
-
-
 def test_getscu_gets_the_same_pixels_from_the_vna_from_the_seat_of_pacs(
     reference: RunningLab, docker: Docker, plan: Plan, study: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -184,7 +184,7 @@ def test_the_day_survives_the_restart_of(reference: RunningLab, node: str) -> No
 def test_an_archive_that_is_down_loses_nothing(reference: RunningLab, node: str, holder: str) -> None:
     _docker("stop", "--time", "1", reference.container(node))
     try:
-        done = reference("run", "radiology-day", "--json", "--slices", "3", "--series", "1", "--patience", "8")
+        done = reference("run", "radiology-day", "--json", "--slices", "3", "--series", "1", "--patience", "25")
         assert done.exit_code == 1, str(done)
         (study,) = done.json()["studies"]
         failed = _failures(study)

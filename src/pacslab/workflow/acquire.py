@@ -10,7 +10,7 @@ from typing import Any
 
 from pacslab.model.device import Layer, Observation
 from pacslab.model.workflow import Part, PlannedStep, Step
-from pacslab.workflow.asking import is_unanswered
+from pacslab.workflow.asking import is_final, is_unanswered
 from pacslab.workflow.course import Course, Finding
 
 LOOK_S = 3.0  # how long one look waits for a procedure that the scanner carries on by itself
@@ -83,7 +83,8 @@ def perform(course: Course) -> Performed:
         seen = devices.ask_once(stations.scanner, "perform", *words, "--patience", f"{LOOK_S:g}")
         if _is_cut_off(seen):
             seen = _follow(course, seen, deadline)
-        if seen.ok or not is_unanswered(seen) or time.monotonic() > deadline:
+        begun = bool(seen.facts.get("timeline"))  # then it is the scanner's queue that tries again
+        if begun or is_final(seen) or time.monotonic() > deadline:
             return Performed(seen, asked, time.monotonic(), attempts)
         devices.pause(1.0)
 

@@ -185,6 +185,24 @@ def test_a_procedure_that_was_never_begun_is_performed_again(
     assert sum(words[:2] == ("ct-1", "perform") for words in hospital.asked) == 2
 
 
+def test_a_worklist_that_cannot_be_reached_is_asked_again(
+    hospital: Hospital, devices: Devices, stations: Stations
+) -> None:
+    unreachable = observation("perform", ok=False, layer="tcp", status="network is unreachable", timeline=[])
+    hospital.replaced["ct-1", "perform"] = [unreachable, unreachable]
+    (study,) = _day(devices, stations).studies
+    assert study.held
+
+
+def test_a_worklist_without_the_order_is_not_asked_again(
+    hospital: Hospital, devices: Devices, stations: Stations
+) -> None:
+    refused = observation("perform", ok=False, layer="association", status="A-ASSOCIATE-RJ 1/1/3", timeline=[])
+    hospital.replaced["ct-1", "perform"] = [refused]
+    (study,) = _day(devices, stations).studies
+    assert [taken.planned.step for taken in study.failures] == [Step.WORKLIST]
+
+
 def test_the_step_at_which_a_procedure_waits_is_the_one_that_failed(
     hospital: Hospital, devices: Devices, stations: Stations
 ) -> None:
