@@ -24,6 +24,7 @@ _FINAL_STATUSES = (
     "0x0124",  # PS3.7 C.5.20: not authorized
     "AE",  # HL7 2.9.2: the message's content cannot be accepted
     "AR",
+    "no match",
     "not understood",
     "400",
     "401",

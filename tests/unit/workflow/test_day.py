@@ -197,10 +197,11 @@ def test_a_worklist_that_cannot_be_reached_is_asked_again(
 def test_a_worklist_without_the_order_is_not_asked_again(
     hospital: Hospital, devices: Devices, stations: Stations
 ) -> None:
-    refused = observation("perform", ok=False, layer="association", status="A-ASSOCIATE-RJ 1/1/3", timeline=[])
+    refused = observation("perform", ok=False, layer="dimse", status="no match", timeline=[])
     hospital.replaced["ct-1", "perform"] = [refused]
     (study,) = _day(devices, stations).studies
     assert [taken.planned.step for taken in study.failures] == [Step.WORKLIST]
+    assert study.failures[0].attempts == 1
 
 
 def test_the_step_at_which_a_procedure_waits_is_the_one_that_failed(
