@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.bench import fabric, lint, proof, soak, store, sweep, up
+from tests.bench import day, fabric, lint, proof, soak, store, sweep, up
 
 BENCHES: dict[str, Callable[[], bool]] = {
     "lint": lint.main,
@@ -15,6 +15,7 @@ BENCHES: dict[str, Callable[[], bool]] = {
     "store": store.main,
     "sweep": sweep.main,
     "soak": soak.main,
+    "day": day.main,
 }
 
 

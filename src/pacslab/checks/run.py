@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pacslab import __version__
-from pacslab.checks import listeners, proof, reach
+from pacslab.checks import listeners, proof, reach, workflow
 from pacslab.checks.operations import Operations
 from pacslab.engine import drift
 from pacslab.engine.docker import Docker
@@ -98,6 +98,8 @@ def _suite(docker: Docker, plan: Plan, suite: str, run: Run, progress: Progress)
         fabric = Fabric(docker, plan.fabric.name)
         wiring = drift.wiring(fabric, plan, docker.list(lab=plan.lab))
         return _add(run, (*proof.judge(plan, fabric.ruleset()), *proof.judge_wiring(wiring)))
+    if suite == "workflow":
+        return _add(run, workflow.check(docker, plan, progress))
     raise PacslabError(f"there is no suite {suite!r}", exit_code=Exit.USAGE)
 
 

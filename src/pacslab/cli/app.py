@@ -38,6 +38,7 @@ from pacslab.cli import (
     verify,
 )
 from pacslab.cli import map as map_
+from pacslab.cli import run as run_
 from pacslab.cli.output import say
 from pacslab.errors import Exit, LabFileError, PacslabError
 
@@ -93,6 +94,7 @@ app.command("exec", context_settings={"allow_interspersed_args": False})(exec_.e
 app.add_typer(certs.app, name="certs")
 app.command("copy")(copy.copy)
 app.command("logs")(logs.logs)
+app.command("run")(run_.run)
 app.command("verify")(verify.verify)
 app.command("checks")(checks.checks)
 app.command("drift")(drift.drift)

@@ -151,6 +151,8 @@ def parser() -> argparse.ArgumentParser:
     for name in ("send", "move", "get", "commit", "hash", "retrieve"):
         made[name].add_argument("--study-uid", type=_uid, required=name in {"move", "get", "commit", "retrieve"})
     made["move"].add_argument("--to", metavar="AE", help="destination AE title; default: this node's own")
+    made["hash"].add_argument("--instances", type=int, default=0, metavar="N", help="archives: at least so many")
+    made["hash"].add_argument("--wait", type=float, default=0.0, metavar="S", help="archives: for them; default 0")
     for name in ("move", "commit"):
         made[name].add_argument("--wait", type=float, default=30.0, metavar="S", help="for what comes back; default 30")
     _worklist(made["worklist"])

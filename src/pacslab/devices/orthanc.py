@@ -20,6 +20,7 @@ from pacslab.model.device import Layer, Observation
 
 URL = "http://127.0.0.1:8042"
 REST_TIMEOUT_S = 120.0
+POLL_S = 0.4  # between two looks at what has come
 PEER_TIMEOUT_S = 5  # for each answer of the DICOM peer
 
 # What Orthanc 1.12.7 and its DCMTK 3.6.9 say in "Details" -> which layer refused, and how it is called here. The first
@@ -237,8 +238,7 @@ def _describe(rest: Rest, study: dict[str, Any]) -> dict[str, Any]:
     origin = rest.json("GET", f"/instances/{first}/metadata?expand") if first else {}
     return {
         "study_uid": study["MainDicomTags"].get("StudyInstanceUID", ""),
-        "accession": study["MainDicomTags"].get("AccessionNumber", ""),
-        "patient_id": study["PatientMainDicomTags"].get("PatientID", ""),
+        **_identity_of(study),
         "stable": bool(study.get("IsStable", False)),
         "instances": len(instances),
         "remote_ae": origin.get("RemoteAET", ""),
@@ -250,19 +250,58 @@ def _describe(rest: Rest, study: dict[str, Any]) -> dict[str, Any]:
 
 
 def hash_study(home: Home, arguments: argparse.Namespace) -> Observation:
-    """`device hash --study-uid UID`: pixel SHA-256 per SOP Instance UID of what Orthanc holds."""
+    """`device hash --study-uid UID`: pixel SHA-256 per SOP Instance UID of what Orthanc holds, once it is all there."""
     watch = begin("hash")
     rest = open_rest(home)
-    started = time.monotonic()
+    deadline = time.monotonic() + arguments.wait
     try:
+        held = _wait_for_study(rest, arguments, deadline)
+        started = time.monotonic()
         study = _study(rest, arguments)
+        identity = _identity_of(rest.json("GET", f"/studies/{study}")) if study else {}
         hashes = _hashes(rest, study) if study else {}
     except RestError as error:
         return watch.end(error.outcome, instances=0, pixel_sha256={})
-    if not hashes:
-        detail = f"no study {arguments.study_uid} here"
-        return watch.end(Outcome(False, Layer.LOCAL, "not found", detail), instances=0, pixel_sha256={})
-    return watch.end(DONE, instances=len(hashes), pixel_sha256=hashes, hashing_s=round(time.monotonic() - started, 3))
+    facts = {
+        **identity,
+        "instances": len(hashes),
+        "pixel_sha256": hashes,
+        "hashing_s": round(time.monotonic() - started, 3),
+    }
+    if held < max(1, arguments.instances):
+        wanted = f" of {arguments.instances} instances" if arguments.instances else ""
+        what = f"study {arguments.study_uid} here"
+        detail = f"{held}{wanted} of {what}" if held else f"no {what}"
+        waited = f" after {arguments.wait:g} s" if arguments.wait else ""
+        return watch.end(Outcome(False, Layer.LOCAL, "incomplete" if held else "not found", detail + waited), **facts)
+    return watch.end(DONE, **facts)
+
+
+def _identity_of(study: dict[str, Any]) -> dict[str, str]:
+    """Whose study it is, as Orthanc has it."""
+    return {
+        "accession": study["MainDicomTags"].get("AccessionNumber", ""),
+        "patient_id": study["PatientMainDicomTags"].get("PatientID", ""),
+    }
+
+
+def _wait_for_study(rest: Rest, arguments: argparse.Namespace, deadline: float) -> int:
+    """Look until a study has as many instances as wanted; how many it has at last.
+
+    Raises:
+        RestError: Orthanc, or its index, still does not answer when the wait is over.
+    """
+    while True:
+        held = 0
+        try:
+            study = _study(rest, arguments)
+            held = int(rest.json("GET", f"/studies/{study}/statistics")["CountInstances"]) if study else 0
+        except RestError:
+            if time.monotonic() > deadline:
+                raise
+        if held >= max(1, arguments.instances) or time.monotonic() > deadline:
+            return held
+        time.sleep(POLL_S)
 
 
 def _hashes(rest: Rest, study: str) -> dict[str, str | None]:

@@ -229,6 +229,7 @@ def test_check_ids_are_unique_and_each_has_a_requirement_and_references() -> Non
 def test_check_ids_are_never_given_away() -> None:
     """Reports and documents cite them: this list only grows."""
     ids = {"reach": ("REACH", 16), "dicom": ("DICOM", 5), "proof": ("PROOF", 12), "listeners": ("LISTEN", 2)}
+    ids["workflow"] = ("WORK", 16)
     found = [(check.suite, check.id) for check in catalogue.CATALOGUE]
     assert sorted(found) == sorted(
         (suite, f"{name}-{number:02}") for suite, (name, last) in ids.items() for number in range(1, last + 1)

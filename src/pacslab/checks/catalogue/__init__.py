@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pacslab.checks.catalogue import dicom, listeners, proof, reach
+from pacslab.checks.catalogue import dicom, listeners, proof, reach, workflow
 from pacslab.model.verdict import Check
 
-CATALOGUE: tuple[Check, ...] = (*reach.CHECKS, *listeners.CHECKS, *dicom.CHECKS, *proof.CHECKS)
+CATALOGUE: tuple[Check, ...] = (*reach.CHECKS, *listeners.CHECKS, *dicom.CHECKS, *proof.CHECKS, *workflow.CHECKS)
 
 SUITES: tuple[str, ...] = tuple(dict.fromkeys(check.suite for check in CATALOGUE))
 

@@ -1,0 +1,1 @@
+"""A running lab -> clinical work done in it, step by step, by its own devices."""
