@@ -21,7 +21,7 @@ def break_off(file: Path, certificate: str, key: str, ca: str) -> None:
     image = dcmread(file)
     entity = AE(ae_title="CT1")
     entity.add_requested_context(image.SOPClassUID, image.file_meta.TransferSyntaxUID)
-    association = entity.associate(*PACS, ae_title="PACS", tls_args=(context, ""))
+    association = entity.associate(*PACS, ae_title="PACS", tls_args=(context, "pacs"))
     assert association.is_established
     sent = 0
     send = association.dul.send_pdu

@@ -25,6 +25,14 @@ def lab(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runn
     yield from _bring_up(tmp_path_factory.mktemp("archive"), "e2e-archive", "reference")
 
 
+@pytest.fixture(autouse=True)
+def _healed(lab: RunningLab, docker: Docker) -> Iterator[None]:
+    """A test that fails does not leave its outage to the next."""
+    yield
+    if not all(container.running for container in docker.list(lab=lab.name)):
+        _up(lab)
+
+
 def _acquire(lab: RunningLab, accession: str, slices: int = 3, *argv: str) -> dict[str, Any]:
     return lab.device(
         "ct-1", "acquire", "--slices", str(slices), *SMALL, "--accession", accession, "--send", "pacs", *argv
@@ -38,6 +46,11 @@ def _held(lab: RunningLab, node: str, study: str) -> dict[str, str]:
         return {}
     pixels: dict[str, str] = done.json()["pixel_sha256"]
     return pixels
+
+
+def _count(lab: RunningLab, study: str) -> int:
+    studies = lab.device("pacs", "studies")["studies"]
+    return next((int(item["instances"]) for item in studies if item["study_uid"] == study), 0)
 
 
 def _queue(lab: RunningLab, archive: str) -> dict[str, Any]:
@@ -122,7 +135,7 @@ def test_the_cloud_may_be_away(lab: RunningLab) -> None:
     _docker("stop", "-t", "1", lab.container("cloud-store"))
     made = _acquire(lab, "CLOUD1")
     _until(lambda: bool(_queue(lab, "vna")["last_error"]), "trouble with the cloud")
-    assert "502" in _queue(lab, "vna")["last_error"] or "504" in _queue(lab, "vna")["last_error"]
+    assert "HTTP status 50" in _queue(lab, "vna")["last_error"]
     assert _held(lab, "vna", made["study_uid"]) == made["pixel_sha256"]
     _up(lab)
     _everywhere(lab, made["study_uid"], made["pixel_sha256"])
@@ -132,9 +145,9 @@ def test_an_archive_killed_while_it_stores_loses_nothing_it_acknowledged(lab: Ru
     """The scanner's images that were answered 0x0000 are there after the restart; the rest it sends again."""
     study = "2.25.4712"
     container = lab.container("ct-1")
-    argv = ("device", "acquire", "--slices", "60", "--study-uid", study, "--seed", "3", "--send", "pacs")
+    argv = ("device", "acquire", "--slices", "250", "--study-uid", study, "--seed", "3", "--send", "pacs")
     storing = subprocess.Popen(["docker", "exec", container, *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    _until(lambda: len(_held(lab, "pacs", study)) > 2, "the first images")
+    _until(lambda: _count(lab, study) > 2, "the first images")
     _docker("kill", lab.container("pacs"))
     out, _ = storing.communicate(timeout=120)
     answer = json.loads(out)
@@ -142,7 +155,7 @@ def test_an_archive_killed_while_it_stores_loses_nothing_it_acknowledged(lab: Ru
     _up(lab)
     assert len(_held(lab, "pacs", study)) >= answer.get("stored", 0)
     again = lab.device("ct-1", "send", "pacs", answer["folder"])
-    assert again["stored"] == 60
+    assert again["stored"] == 250
     _everywhere(lab, study, again["pixel_sha256"])
 
 

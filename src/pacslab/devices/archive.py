@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -21,6 +23,7 @@ from pacslab.model.device import ORTHANC_FILE, Layer, Observation, Peer
 DATABASE_TIMEOUT_S = 1.0
 DATABASE_PAUSE_S = 0.05  # at start it waits for its cable above all
 DATABASE_SAY_EVERY = 20  # attempts
+CLIENT_FAILED = re.compile(rb"^E[^]]*HttpClient[.]cpp:[0-9]+[]] (.*)")
 STOP_TIMEOUT_S = 8.0  # less than the engine gives before it kills
 
 
@@ -31,11 +34,13 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
     peers = [_peer(home, name) for name in home.device.forwards]
     rest = open_rest(home)
     _await_database()
-    orthanc = subprocess.Popen(["Orthanc", ORTHANC_FILE])
+    orthanc = subprocess.Popen(["Orthanc", ORTHANC_FILE], stderr=subprocess.PIPE)
+    log = _Log(orthanc)
+    threading.Thread(target=log.run, name="log", daemon=True).start()
     troubles = _Troubles(home.data)
     marking = threading.Lock()
     for peer in peers:
-        forwarder = Forwarder(rest, peer, marking, troubles.tell)
+        forwarder = Forwarder(rest, peer, marking, troubles.tell, log.why)
         threading.Thread(target=forwarder.run, name=f"forward to {peer.node}", daemon=True).start()
     return watch.end(_watch(orthanc))
 
@@ -81,6 +86,27 @@ def _watch(orthanc: subprocess.Popen[bytes]) -> Outcome:
         return Outcome(True, Layer.LOCAL, "stopped")
     say(f"Orthanc ended with exit code {code}")
     return Outcome(False, Layer.LOCAL, f"Orthanc exit {code}")
+
+
+class _Log:
+    """Passes on what Orthanc says, and remembers why its HTTP client failed: its REST does not tell (1.12.7)."""
+
+    def __init__(self, orthanc: subprocess.Popen[bytes]) -> None:
+        self._orthanc = orthanc
+        self._last = ""
+
+    def run(self) -> None:
+        """Work until Orthanc ends."""
+        for line in self._orthanc.stderr or ():
+            if found := CLIENT_FAILED.search(line):
+                self._last = found[1].decode(errors="replace").strip()
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
+
+    def why(self) -> str:
+        """The latest failure of the HTTP client, once."""
+        last, self._last = self._last, ""
+        return last
 
 
 class _Troubles:

@@ -53,12 +53,18 @@ class Forwarder:
     """
 
     def __init__(
-        self, rest: Rest, peer: Peer, marking: threading.Lock, tell: Callable[[str, Trouble | None], None]
+        self,
+        rest: Rest,
+        peer: Peer,
+        marking: threading.Lock,
+        tell: Callable[[str, Trouble | None], None],
+        why: Callable[[], str],
     ) -> None:
         self._rest = rest
         self._peer = peer
         self._marking = marking  # the marks of all destinations are one value
         self._tell = tell
+        self._why = why  # what Orthanc logged of its latest failure as an HTTP client
         self._turns = Turns()
         self._seen = 0  # of the archive's log of changes
         self._looked_at = float("-inf")
@@ -118,8 +124,9 @@ class Forwarder:
                 raise
             self._failures += 1
             self._turns.later(study.id)
-            self._tell(self._peer.node, Trouble(_words(error), self._failures))
-            say(f"forward {study.uid} to {self._peer.node}: {_words(error)}; attempt {self._failures}, it stays queued")
+            words = (self._peer.application is Application.HTTPS and self._why()) or _words(error)
+            self._tell(self._peer.node, Trouble(words, self._failures))
+            say(f"forward {study.uid} to {self._peer.node}: {words}; attempt {self._failures}, it stays queued")
             return min(2.0 ** (self._failures - 1), LONGEST_PAUSE_S)
         with self._marking:
             for now in held(self._rest, study.id):

@@ -103,7 +103,7 @@ def forwarder(
     archive: Archive, told: list[Trouble | None], application: Application = Application.DICOM_TLS
 ) -> Forwarder:
     peer = Peer("vna", IPv4Address("198.18.30.10"), application, 2762)
-    return Forwarder(archive, peer, threading.Lock(), lambda _, trouble: told.append(trouble))
+    return Forwarder(archive, peer, threading.Lock(), lambda _, trouble: told.append(trouble), lambda: "status 504")
 
 
 def test_a_study_goes_once(archive: Archive, told: list[Trouble | None]) -> None:
@@ -121,6 +121,15 @@ def test_a_web_front_is_stored_to_by_stow(archive: Archive, told: list[Trouble |
     archive.store("1", "a")
     forwarder(archive, told, Application.HTTPS).step()
     assert archive.sent == [("/dicom-web/servers/vna/stow", ["a"])]
+
+
+def test_a_web_fronts_refusal_is_told_in_the_words_of_the_archives_log(
+    archive: Archive, told: list[Trouble | None]
+) -> None:
+    archive.store("1", "a")
+    archive.refused["1"] = FAILED
+    forwarder(archive, told, Application.HTTPS).step()
+    assert told == [Trouble("status 504", 1)]
 
 
 def test_what_was_there_before_the_program_began_goes_too(archive: Archive, told: list[Trouble | None]) -> None:
