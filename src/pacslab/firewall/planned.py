@@ -118,6 +118,8 @@ def _one_selector(words: str) -> dict[str, Any]:
         payload = {"payload": {"protocol": masked["header"], "field": masked["field"]}}
         return {"&": [payload, masked["mask"].split(" | ")]}
     header, _, name = words.partition(" ")
+    if header == "ct":
+        return {"ct": {"key": name}}
     if header == "meta" or not name:
         return {"meta": {"key": name or header}}
     return {"payload": {"protocol": header, "field": name}}

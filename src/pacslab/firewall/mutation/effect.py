@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from pacslab.firewall.boxes import Box, difference
 from pacslab.firewall.evaluate import Evaluation
+from pacslab.firewall.mutation.occurring import Wire
 from pacslab.firewall.planned import planned
 from pacslab.firewall.world import Universe, Way
 from pacslab.model.loaded import Loaded
 from pacslab.model.policy import Policy
-from pacslab.model.ruleset import Accept, Counter, Drop, Goto, Limit, Log, Lookup, Rule, StateMap, Table
+from pacslab.model.ruleset import LOG_GROUP, Accept, Counter, Drop, Goto, Limit, Log, Lookup, Rule, StateMap, Table
 
 Trace = tuple[str, ...]  # what a packet leaves behind: ("log", "pacslab:state", "group 1")
 
@@ -23,6 +24,7 @@ class Change:
     universe: Universe
     opened: tuple[Box, ...]  # get through only now
     closed: tuple[Box, ...]  # got through only before
+    occurring: Box | None  # some of both that can come about
 
     def __bool__(self) -> bool:
         return bool(self.opened or self.closed)
@@ -32,13 +34,20 @@ class Change:
 class Effect:
     """What a mutant does."""
 
+    loaded: Loaded  # the mutant, as a kernel would list it
     changes: tuple[Change, ...]  # none: every packet ends as before
     traces: tuple[Trace, ...]  # logs, counters and conduits that other packets come to than before
+    unlogged: tuple[tuple[Universe, tuple[Box, ...]], ...]  # denied as before, but no longer logged
 
     @property
     def changes_packets(self) -> bool:
         """Whether some packet ends otherwise."""
         return bool(self.changes)
+
+    @property
+    def occurs(self) -> bool:
+        """Whether some packet that can come about ends otherwise."""
+        return any(change.occurring is not None for change in self.changes)
 
     @property
     def is_none(self) -> bool:
@@ -63,8 +72,10 @@ class Comparison:
     _universes: tuple[Universe, ...] = ()
     _sides: tuple[_Side, ...] = ()
     _loaded: Loaded = field(init=False)
+    _wire: Wire = field(init=False)
 
     def __post_init__(self) -> None:
+        self._wire = Wire(self.policy)
         self._loaded = planned(self.table)
         cables = self.policy.cables
         self._universes = tuple(Universe.of(family, way, cables, self._loaded) for family in (4, 6) for way in Way)
@@ -77,18 +88,27 @@ class Comparison:
             PacslabError: The mutant is too complex, or says something the proof does not model.
         """
         loaded = planned(mutant)
-        sides = [_side(mutant, loaded, universe) for universe in self._universes]
-        pairs = list(zip(self._universes, self._sides, sides, strict=True))
         found = (
-            Change(universe, _only(now.passed, before.passed), _only(before.passed, now.passed))
-            for universe, before, now in pairs
+            self._change(loaded, universe, side) for universe, side in zip(self._universes, self._sides, strict=True)
         )
         changes = tuple(change for change in found if change)
         traces: dict[Trace, None] = {}
+        unlogged = []
         if not changes:
-            for _, before, now in pairs:
-                traces |= dict.fromkeys(_differing(before.traces, now.traces))
-        return Effect(changes, tuple(traces))
+            for universe, before in zip(self._universes, self._sides, strict=True):
+                now = _side(mutant, loaded, universe).traces
+                traces |= dict.fromkeys(_differing(before.traces, now))
+                boxes = _only(_heard(before.traces), _heard(now))
+                if boxes:
+                    unlogged.append((universe, boxes))
+        return Effect(loaded, changes, tuple(traces), tuple(unlogged))
+
+    def _change(self, loaded: Loaded, universe: Universe, before: _Side) -> Change:
+        now = [one.box for one in Evaluation(loaded, universe).passed()]
+        opened, closed = _only(now, before.passed), _only(before.passed, now)
+        changed = (*opened, *closed)
+        occurring = self._wire.occurring(changed, universe, (*before.passed, *now)) if changed else None
+        return Change(universe, opened, closed, occurring)
 
 
 def _side(table: Table, loaded: Loaded, universe: Universe) -> _Side:
@@ -125,6 +145,20 @@ def _left_by(rule: Rule) -> Iterator[tuple[Trace, bool]]:
                 return
 
 
+def _heard(traces: dict[Trace, list[Box]]) -> list[Box]:
+    return [box for trace, boxes in traces.items() if _read(trace) for box in boxes]
+
+
+def _read(trace: Trace) -> bool:
+    """Whether the prober reads it."""
+    return trace[0] == "log" and trace[-1] == f"group {LOG_GROUP}"
+
+
+def is_logged(rule: Rule) -> bool:
+    """Whether the prober hears of a packet that comes to the end of a rule."""
+    return any(_read(trace) for trace, _ in _left_by(rule))
+
+
 def _differing(before: dict[Trace, list[Box]], now: dict[Trace, list[Box]]) -> Iterator[Trace]:
     for trace in before.keys() | now.keys():
         was, is_ = before.get(trace, []), now.get(trace, [])
@@ -133,4 +167,11 @@ def _differing(before: dict[Trace, list[Box]], now: dict[Trace, list[Box]]) -> I
 
 
 def _only(left: Iterable[Box], right: Iterable[Box]) -> tuple[Box, ...]:
-    return tuple(difference(left, right))
+    """The packets of the left side only; a mutant leaves most boxes as they were, and those need no subtraction."""
+    right = list(right)
+    alike = {_key(box) for box in right}
+    return tuple(difference([box for box in left if _key(box) not in alike], right))
+
+
+def _key(box: Box) -> tuple[object, ...]:
+    return frozenset(box.entries.rows.items()), *box[1:]

@@ -134,6 +134,7 @@ def _exchanged(table: Table, _policy: Policy) -> Variants:
 
 def _left_in(table: Table, policy: Policy) -> Variants:
     """What a grant opened and nobody closed: for good where it had a conduit, for a time where it has none."""
+    permitted = {flow_key(flow) for flow in policy.flows}
     for flow in policy.flows:
         suffix = "6" if flow.source_address.version == 6 else ""
         one = next((m for m in table.maps if m.name == f"{GRANTED}{suffix}"), None)
@@ -142,8 +143,7 @@ def _left_in(table: Table, policy: Policy) -> Variants:
         if flow.granted:
             left = Element(flow_key(flow), comment(flow.conduit))
             yield f"granted flow {key_text(left)} left in for good", with_elements(table, one, (*one.elements, left))
-        else:
-            key = (str(flow.destination_address), str(flow.source_address), *flow_key(flow)[2:])
+        elif (key := (str(flow.destination_address), str(flow.source_address), *flow_key(flow)[2:])) not in permitted:
             timed = Element(key, comment(flow.conduit), timeout_s=_LEFT_S)
             outcome = with_elements(table, one, (*one.elements, timed))
             yield f"flow {key_text(timed)}, which no conduit has, open for {_LEFT_S} s", outcome
@@ -169,6 +169,7 @@ ELEMENTS = (
     Operator("delete-element", "An element of a set or map is gone.", _delete),
     Operator("empty-set", "A set or map is empty.", _empty),
     Operator("flip-element", "An element drops what it should accept.", _flip),
+    Operator("borrow-address", "A cable may send with another node's address as well.", _borrowed),
     *_of_part("source", "source"),
     *_of_part("destination", "destination"),
     *_of_part("port", "port"),
@@ -178,7 +179,6 @@ ELEMENTS = (
     Operator(
         "merge-elements", "Two elements become one that allows all their sources to all their destinations.", _merge
     ),
-    Operator("borrow-address", "A cable may send with another node's address as well.", _borrowed),
     Operator("exchange-cables", "Two cables have each other's addresses.", _exchanged),
     Operator("flow-left-in", "A flow that was granted, or never permitted, is still open.", _left_in),
     Operator("relabel-element", "An element is counted for another conduit.", _relabel),
