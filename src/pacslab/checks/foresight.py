@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pacslab.compiler.probes import ALL_ONES, probes
 from pacslab.firewall.boxes import Box
 from pacslab.firewall.intervals import holds
-from pacslab.firewall.mutation.effect import Effect, is_logged
+from pacslab.firewall.mutation.effect import Effect, heard
 from pacslab.firewall.walk import Walk, walk
 from pacslab.firewall.world import Universe, Way
 from pacslab.model.loaded import Loaded
 from pacslab.model.packet import ACK, SYN, TCP, Packet, State
 from pacslab.model.plan import Plan
 from pacslab.model.probe import THE_FABRIC, Probe, ProbeClass
-from pacslab.model.ruleset import Rule, Table
+from pacslab.model.ruleset import LOG_PREFIX, Denial, Hook, Rule, Table
 from pacslab.model.verdict import Verdict
 
 _TO_NOBODY = frozenset(
@@ -61,15 +61,22 @@ class Foresight:
     """All probes of a lab, found by where their packets go."""
 
     plan: Plan
+    table: Table  # the planned ruleset
     probes: tuple[Probe, ...] = ()
     _by_key: dict[_Key, dict[int, list[tuple[int, Packet]]]] = field(default_factory=dict)
+    _spoofed: list[int] = field(default_factory=list)
     _routes: Mapping[object, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        no_ipv6 = all(cable.address6 is None for cable in self.plan.cables)
         self.probes = tuple(probes(self.plan))
         routes: dict[object, str] = {cable.address: cable.interface for cable in self.plan.cables}
         self._routes = routes | {c.address6: c.interface for c in self.plan.cables if c.address6 is not None}
         for place, probe in enumerate(self.probes):
+            if probe.kind is ProbeClass.SPOOFED:
+                self._spoofed.append(place)
+            if probe.version == 6 and no_ipv6:
+                continue  # discarded by the fabric's kernel before it meets a rule
             way = way_of(probe) or Way.FORWARD
             for leg in legs(probe):
                 to = self._by_key.setdefault((leg.source.version, way, leg.interface), {})
@@ -80,7 +87,7 @@ class Foresight:
         rules = _rules(table, effect.loaded)
         fails: list[int] = []
         doubts: list[int] = []
-        for place in self._touched(effect):
+        for place in self._touched(table, effect):
             verdict = self._verdict(self.probes[place], effect.loaded, rules)
             if verdict is Verdict.FAIL:
                 fails.append(place)
@@ -90,11 +97,18 @@ class Foresight:
                 break
         return Foreseen(tuple(fails), tuple(doubts))
 
-    def _touched(self, effect: Effect) -> Iterator[int]:
+    def verdicts(self, table: Table, effect: Effect, places: Iterable[int]) -> dict[int, Verdict]:
+        """What the judge would say of these probes, whether the mutant touches them or not."""
+        rules = _rules(table, effect.loaded)
+        return {place: self._verdict(self.probes[place], effect.loaded, rules) for place in places}
+
+    def _touched(self, table: Table, effect: Effect) -> Iterator[int]:
         """Places of the probes with a packet that ends, or is logged, otherwise than before."""
+        if _entrance(table) != _entrance(self.table):
+            yield from self._spoofed  # judged by the reason of the denial, too
         boxes = [(change.universe, box) for change in effect.changes for box in (*change.opened, *change.closed)]
         boxes += [(universe, box) for universe, found in effect.unlogged for box in found]
-        seen: set[int] = set()
+        seen = set(self._spoofed)
         for universe, box in boxes:
             for place in self._inside(universe, box):
                 if place not in seen:
@@ -119,11 +133,14 @@ class Foresight:
             if way_of(probe) is None and any(stop.chain.hook == "forward" for stop in walked.stops):
                 return Verdict.INCONCLUSIVE  # let in, and then there is no route: nothing is seen of it again
             if walked.accepted is not probe.allowed:
-                told = walked.accepted or _is_told(walked, rules)
+                told = walked.accepted or _word(walked, rules)
                 # Once the first packet has arrived, a connection that fails has failed, logged or not.
                 return Verdict.FAIL if told or leg.state is State.ESTABLISHED else Verdict.INCONCLUSIVE
-            if not walked.accepted and not _is_told(walked, rules):
-                return Verdict.INCONCLUSIVE
+            if not walked.accepted and (word := _word(walked, rules)) != Denial.SPOOFED:
+                if not word:
+                    return Verdict.INCONCLUSIVE
+                if probe.kind is ProbeClass.SPOOFED:
+                    return Verdict.FAIL  # let in with a false source, and stopped by another rule
         return Verdict.PASS
 
 
@@ -137,9 +154,16 @@ def _holds(box: Box, packet: Packet) -> bool:
     )
 
 
-def _is_told(walked: Walk, rules: Mapping[int, Rule]) -> bool:
-    """Whether the prober hears of a drop from the firewall's log."""
-    return any(stop.rule is not None and is_logged(rules[id(stop.rule)]) for stop in walked.stops)
+def _word(walked: Walk, rules: Mapping[int, Rule]) -> str:
+    """The reason that the prober hears of a drop from the firewall's log; empty if it hears nothing."""
+    words = (heard(rules[id(stop.rule)]) for stop in walked.stops if stop.rule is not None)
+    return next((word.removeprefix(LOG_PREFIX) for word in words if word), "")
+
+
+def _entrance(table: Table) -> tuple[object, ...]:
+    """All that decides about a source address."""
+    by_rule = tuple(chain for chain in table.chains if not chain.base or chain.base.hook is Hook.PREROUTING)
+    return table.sets, by_rule
 
 
 def _rules(table: Table, loaded: Loaded) -> dict[int, Rule]:

@@ -29,6 +29,7 @@ from pacslab.cli import (
     lint,
     logs,
     matrix,
+    mutate,
     plan,
     rules,
     schema,
@@ -94,6 +95,7 @@ app.command("logs")(logs.logs)
 app.command("verify")(verify.verify)
 app.command("checks")(checks.checks)
 app.command("drift")(drift.drift)
+app.command("mutate")(mutate.mutate)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)
 

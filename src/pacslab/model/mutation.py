@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,7 +9,8 @@ from enum import StrEnum
 class Kind(StrEnum):
     """What a mutant does, decided by proof over all packets."""
 
-    MEANING = "meaning"  # some packet ends otherwise
+    MEANING = "meaning"  # some packet that a node can send ends otherwise
+    LATENT = "latent"  # only packets that cannot come about end otherwise: a second line of defence is gone
     EVIDENCE = "evidence"  # every packet ends as before, but what is logged and counted of them is not what it was
     EQUIVALENT = "equivalent"  # every packet ends as before and leaves the same traces
 
@@ -62,9 +62,11 @@ class Tally:
     mutants: int
     equivalent: int
     evidence: int
+    latent: int
     meaning: int
-    proof: int  # of those that change meaning
-    reach: int
+    proof: int  # of the latent and those that change meaning, those that `proof` fails
+    reach: int  # of those that change meaning, those that `reach` fails
+    doubted: int  # and those with which it cannot pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,15 @@ class Score:
         return tuple(one for one in self.mutants if one.kind is kind)
 
     @property
-    def survivors(self) -> tuple[Scored, ...]:
-        """What changes meaning and is not caught by both suites."""
-        meaning = self.of_kind(Kind.MEANING)
-        return tuple(m for m in meaning if m.proof is not Notice.CAUGHT or m.reach is not Notice.CAUGHT)
+    def survivors_of_proof(self) -> tuple[Scored, ...]:
+        """What lets some packet end otherwise, one that can come about or not, and `proof` does not fail."""
+        meaning = (*self.of_kind(Kind.MEANING), *self.of_kind(Kind.LATENT))
+        return tuple(one for one in meaning if one.proof is not Notice.CAUGHT)
+
+    @property
+    def survivors_of_reach(self) -> tuple[Scored, ...]:
+        """What lets a packet that can come about end otherwise, and `reach` passes."""
+        return tuple(one for one in self.of_kind(Kind.MEANING) if one.reach is Notice.UNSEEN)
 
     @property
     def disagreements(self) -> tuple[Scored, ...]:
@@ -100,14 +107,12 @@ class Score:
 
     @property
     def proof_share(self) -> float:
-        """How much of what changes meaning the suite `proof` catches, 0 to 1."""
-        return _share(self.of_kind(Kind.MEANING), lambda one: one.proof)
+        """How much of what lets packets end otherwise the suite `proof` fails, 0 to 1."""
+        of = len(self.of_kind(Kind.MEANING)) + len(self.of_kind(Kind.LATENT))
+        return 1 - len(self.survivors_of_proof) / of if of else 1.0
 
     @property
     def reach_share(self) -> float:
-        """How much of what changes meaning the suite `reach` catches alone, 0 to 1."""
-        return _share(self.of_kind(Kind.MEANING), lambda one: one.reach)
-
-
-def _share(mutants: tuple[Scored, ...], notice: Callable[[Scored], Notice]) -> float:
-    return sum(notice(one) is Notice.CAUGHT for one in mutants) / len(mutants) if mutants else 1.0
+        """How much of what lets packets that can come about end otherwise `reach` does not pass, 0 to 1."""
+        of = len(self.of_kind(Kind.MEANING))
+        return 1 - len(self.survivors_of_reach) / of if of else 1.0

@@ -154,9 +154,9 @@ def _read(trace: Trace) -> bool:
     return trace[0] == "log" and trace[-1] == f"group {LOG_GROUP}"
 
 
-def is_logged(rule: Rule) -> bool:
-    """Whether the prober hears of a packet that comes to the end of a rule."""
-    return any(_read(trace) for trace, _ in _left_by(rule))
+def heard(rule: Rule) -> str:
+    """The prefix with which the prober hears of a packet that comes to the end of a rule; empty: it does not."""
+    return next((trace[1] for trace, _ in _left_by(rule) if _read(trace)), "")
 
 
 def _differing(before: dict[Trace, list[Box]], now: dict[Trace, list[Box]]) -> Iterator[Trace]:
