@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pacslab.compiler.probes import ALL_ONES, probes
+from pacslab.compiler.probes import ALL_ONES, SCTP, probes
 from pacslab.firewall.boxes import Box
 from pacslab.firewall.intervals import holds
 from pacslab.firewall.mutation.effect import Effect, heard
@@ -31,6 +31,9 @@ def legs(probe: Probe) -> Legs:
     An allowed TCP flow counts only once it is connected (ARCHITECTURE 6): SYN, SYN-ACK, ACK.
     """
     first = probe.packet
+    if probe.protocol == SCTP and first.state is State.NEW:
+        # net/netfilter/nf_conntrack_proto_sctp.c: without an INIT chunk it begins nothing.
+        first = replace(first, state=State.INVALID)
     if not probe.allowed or probe.protocol != TCP:
         return (first,)
     sport, dport = first.source_port, first.destination_port
@@ -64,19 +67,20 @@ class Foresight:
     table: Table  # the planned ruleset
     probes: tuple[Probe, ...] = ()
     _by_key: dict[_Key, dict[int, list[tuple[int, Packet]]]] = field(default_factory=dict)
-    _spoofed: list[int] = field(default_factory=list)
+    _at_entrance: list[int] = field(default_factory=list)
+    _no_ipv6: bool = False
     _routes: Mapping[object, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        no_ipv6 = all(cable.address6 is None for cable in self.plan.cables)
+        self._no_ipv6 = all(cable.address6 is None for cable in self.plan.cables)
         self.probes = tuple(probes(self.plan))
         routes: dict[object, str] = {cable.address: cable.interface for cable in self.plan.cables}
         self._routes = routes | {c.address6: c.interface for c in self.plan.cables if c.address6 is not None}
         for place, probe in enumerate(self.probes):
-            if probe.kind is ProbeClass.SPOOFED:
-                self._spoofed.append(place)
-            if probe.version == 6 and no_ipv6:
-                continue  # discarded by the fabric's kernel before it meets a rule
+            if probe.kind is ProbeClass.SPOOFED or (way_of(probe) is None and probe.version == 4):
+                self._at_entrance.append(place)
+            if probe.version == 6 and self._no_ipv6:
+                continue
             way = way_of(probe) or Way.FORWARD
             for leg in legs(probe):
                 to = self._by_key.setdefault((leg.source.version, way, leg.interface), {})
@@ -91,7 +95,7 @@ class Foresight:
             verdict = self._verdict(self.probes[place], effect.loaded, rules)
             if verdict is Verdict.FAIL:
                 fails.append(place)
-            elif verdict is Verdict.INCONCLUSIVE:
+            elif verdict is Verdict.INCONCLUSIVE and (most is None or len(doubts) < most):
                 doubts.append(place)
             if most is not None and (len(fails) >= most or (not effect.changes and len(doubts) >= most)):
                 break
@@ -105,10 +109,10 @@ class Foresight:
     def _touched(self, table: Table, effect: Effect) -> Iterator[int]:
         """Places of the probes with a packet that ends, or is logged, otherwise than before."""
         if _entrance(table) != _entrance(self.table):
-            yield from self._spoofed  # judged by the reason of the denial, too
+            yield from self._at_entrance  # judged by where they are denied, too
         boxes = [(change.universe, box) for change in effect.changes for box in (*change.opened, *change.closed)]
         boxes += [(universe, box) for universe, found in effect.unlogged for box in found]
-        seen = set(self._spoofed)
+        seen = set(self._at_entrance)
         for universe, box in boxes:
             for place in self._inside(universe, box):
                 if place not in seen:
@@ -127,6 +131,8 @@ class Foresight:
 
     def _verdict(self, probe: Probe, loaded: Loaded, rules: Mapping[int, Rule]) -> Verdict:
         """What the judge would say (checks/judge.py)."""
+        if probe.version == 6 and self._no_ipv6:
+            return Verdict.PASS  # discarded by the fabric's kernel before it meets a rule
         way = way_of(probe) or Way.FORWARD
         for leg in legs(probe):
             walked = walk(loaded, leg, routes=self._routes, way=way)

@@ -33,8 +33,9 @@ def summary(score: Score) -> Iterable[str]:
     count = {kind: len(score.of_kind(kind)) for kind in Kind}
     meaning, latent = count[Kind.MEANING], count[Kind.LATENT]
     part = "" if len(score.mutants) == score.of else f" of {score.of}"
+    mutants = f"{len(score.mutants)}{part} mutants of lab {score.lab}"
     yield (
-        f"{len(score.mutants)}{part} mutants of lab {score.lab}: {meaning} change what packets can do, {latent} only take "
+        f"{mutants}: {meaning} change what packets can do, {latent} only take "
         f"away a second line of defence, {count[Kind.EVIDENCE]} change evidence only, {count[Kind.EQUIVALENT]} nothing"
     )
     doubted = sum(one.reach is Notice.DOUBTED for one in score.of_kind(Kind.MEANING))

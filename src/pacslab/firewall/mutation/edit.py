@@ -82,7 +82,8 @@ def with_elements(
 def with_element(table: Table, old: Named, at: int, *elements: Element) -> Table:
     """The table with these elements, or none, instead of one of a set or map; doubles are left out."""
     others = {element.key for element in (*old.elements[:at], *old.elements[at + 1 :])}
-    fresh = tuple(element for element in elements if element.key not in others)
+    single = {element.key: element for element in reversed(elements)}  # a kernel, too, keeps one of each key
+    fresh = tuple(element for key, element in reversed(single.items()) if key not in others)
     return with_elements(table, old, (*old.elements[:at], *fresh, *old.elements[at + 1 :]))
 
 

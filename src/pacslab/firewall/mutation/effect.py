@@ -82,7 +82,7 @@ class Comparison:
         self._sides = tuple(_side(self.table, self._loaded, universe) for universe in self._universes)
 
     def effect(self, mutant: Table) -> Effect:
-        """What a mutant does to packets; only where it does nothing, also what it does to the evidence.
+        """What a mutant does to packets; only where no packet shows that, also what it does to the evidence.
 
         Raises:
             PacslabError: The mutant is too complex, or says something the proof does not model.
@@ -94,7 +94,7 @@ class Comparison:
         changes = tuple(change for change in found if change)
         traces: dict[Trace, None] = {}
         unlogged = []
-        if not changes:
+        if all(change.occurring is None for change in changes):
             for universe, before in zip(self._universes, self._sides, strict=True):
                 now = _side(mutant, loaded, universe).traces
                 traces |= dict.fromkeys(_differing(before.traces, now))
