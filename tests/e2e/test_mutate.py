@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.conftest import ROOT, Done, RunningLab, _bring_up, pacslab
 
 from pacslab.engine.docker import Docker
+from tests.e2e.conftest import ROOT, Done, RunningLab, _bring_up, pacslab
 
 SAMPLE = 24
 SEED = 5

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pacslab.firewall.mutation.edit import Operator, Place, Variants, places, with_rules, with_statement
 from pacslab.model.policy import Policy
-from pacslab.model.ruleset import LOG_GROUP, LOG_PREFIX, Counter, Denial, Log, Table
+from pacslab.model.ruleset import LOG_GROUP, LOG_PREFIX, Counter, Denial, Drop, Log, Rule, Table
 
 _NOBODY_READS = 7
 
@@ -43,9 +43,10 @@ def _log_false(table: Table, _policy: Policy) -> Variants:
 def _log_late(table: Table, _policy: Policy) -> Variants:
     for place, at, log in _logs(table):
         statements = place.rule.statements
-        late = (*statements[:at], *statements[at + 1 :], log)
-        if late != statements:
-            yield f"{place}: log after the verdict", with_rules(table, place, replace(place.rule, statements=late))
+        if any(isinstance(statement, Drop) for statement in statements[at:]):
+            # nft refuses a statement after a verdict in the same rule, and takes it in the next one.
+            rest = replace(place.rule, statements=(*statements[:at], *statements[at + 1 :]))
+            yield f"{place}: log in a rule of its own after it", with_rules(table, place, rest, Rule((log,)))
 
 
 def _counter_gone(table: Table, _policy: Policy) -> Variants:
@@ -65,7 +66,7 @@ EVIDENCE = (
     Operator("remove-log", "What is denied is not logged.", _log_gone),
     Operator("misdirect-log", "What is denied is logged where nobody reads it.", _log_elsewhere),
     Operator("falsify-log", "What is denied is logged for another reason.", _log_false),
-    Operator("log-late", "A log statement stands after the verdict, where nothing gets to.", _log_late),
+    Operator("log-late", "A log stands after the drop that it should tell of, where nothing gets to.", _log_late),
     Operator("remove-counter", "What comes to a rule is not counted.", _counter_gone),
     Operator("remove-comment", "A rule does not say whose it is, and so its counter counts for nobody.", _comment_gone),
 )
