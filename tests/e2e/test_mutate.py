@@ -29,8 +29,8 @@ for folder in Path("/proc").glob("[0-9]*"):
             trials.append(int(folder.name))
     except OSError:
         continue
-os.kill(min(trials), signal.SIGKILL)
-print("killed")
+for trial in sorted(trials)[:1]:
+    os.kill(trial, signal.SIGKILL)
 """
 RULES_FILE = "/etc/pacslab/ruleset.nft"
 
@@ -109,12 +109,14 @@ def test_killed_in_the_middle_the_planned_rules_come_back(small: RunningLab) -> 
 def test_the_fabrics_own_process_killed_the_guard_puts_the_rules_back(small: RunningLab) -> None:
     planned = _rules(small)
     fabric = small.container("fabric")
+    docker = Docker.connect()
     with _start(small) as running:
         _until_broken(small, planned)
-        killed = Docker.connect().exec(fabric, ("python3", "-c", KILL))
-        assert (killed.exit_code, killed.stdout) == (0, b"killed\n"), killed.stderr.decode()
-        assert _until_restored(small, planned, 5) < 5
-        _, said = running.communicate(timeout=120)
+        while running.poll() is None:  # one that has already given its answer dies unnoticed; then the next one
+            killed = docker.exec(fabric, ("python3", "-c", KILL))
+            assert killed.exit_code == 0, killed.stderr.decode()
+        _, said = running.communicate()
+    assert _until_restored(small, planned, 5) < 5
     assert running.returncode != 0
     assert "the fabric ended without an answer to trial" in said
     assert _is_as_planned(small)

@@ -49,7 +49,7 @@ def test_the_same_lab_gives_the_same_mutants(reference: Plan, table: Table, ever
     ("what", "line"),
     [
         ("of flows holds for port any", ". tcp . 0-65535 counter"),
-        ("cable \"ct-1\" may also send as 198.18.10.11", '"ct-1" . 198.18.10.11'),
+        ('cable "ct-1" may also send as 198.18.10.11', '"ct-1" . 198.18.10.11'),
         ("state invalid goes to established", "invalid : goto established"),
         ("policy of forward is accept", "hook forward priority filter; policy accept;"),
         ("prerouting at priority -150", "hook prerouting priority -150; policy drop;"),
