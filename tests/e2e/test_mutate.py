@@ -72,7 +72,7 @@ def small(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 
 @pytest.fixture(scope="module")
 def outcome(reference: RunningLab) -> Done:
-    return reference("mutate", "--sample", str(SAMPLE), "--seed", str(SEED), "--json")
+    return pacslab("mutate", str(reference.file), "--sample", str(SAMPLE), "--seed", str(SEED), "--json", timeout_s=580)
 
 
 def test_a_sample_tried_live_ends_as_foreseen(outcome: Done) -> None:
