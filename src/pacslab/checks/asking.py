@@ -52,8 +52,8 @@ class Ending:
 UNREPORTED = Ending(Fate.UNSENT)
 
 
-def request(plan: Plan, plugs: Iterable[Plug]) -> SweepRequest:
-    """Every probe of a plan, for the fabric."""
+def request(plan: Plan, plugs: Iterable[Plug], every: Iterable[Probe] | None = None) -> SweepRequest:
+    """Every probe of a plan, or just these, for the fabric."""
     pids = {plug.cable.node: plug.pid for plug in plugs}
     targets = tuple(
         Target(c.node, c.interface, c.address, c.gateway, pids.get(c.node, DEAD_PID), c.address6, c.gateway6)
@@ -65,7 +65,7 @@ def request(plan: Plan, plugs: Iterable[Plug]) -> SweepRequest:
             if address is not None:
                 table.owners[address] = place
     confirm: list[int] = []
-    rows = Rows.of(table.rows(probes(plan), confirm))
+    rows = Rows.of(table.rows(probes(plan) if every is None else every, confirm))
     return SweepRequest(
         targets,
         tuple(table.addresses),

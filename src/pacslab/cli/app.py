@@ -30,6 +30,7 @@ from pacslab.cli import (
     lint,
     logs,
     matrix,
+    mutate,
     plan,
     rules,
     schema,
@@ -98,6 +99,7 @@ app.command("run")(run_.run)
 app.command("verify")(verify.verify)
 app.command("checks")(checks.checks)
 app.command("drift")(drift.drift)
+app.command("mutate")(mutate.mutate)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)
 

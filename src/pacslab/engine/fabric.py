@@ -21,6 +21,7 @@ from pacslab.model.fabric import (
 )
 from pacslab.model.plan import File
 from pacslab.model.sweep import SweepReport, SweepRequest
+from pacslab.model.trial import TrialReport, TrialRequest
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]  # step, done, of how many
@@ -62,6 +63,18 @@ class Fabric:
     def sweep(self, request: SweepRequest, progress: Progress = _silent) -> SweepReport:
         """Send probes and say where each one ended."""
         return codec.decode(SweepReport, self._ask("sweep", request, progress))  # type: ignore[no-any-return]
+
+    def trial(self, request: TrialRequest, progress: Progress = _silent) -> TrialReport:
+        """Put other rules in force for the time of one sweep; the fabric puts the planned ones back by itself.
+
+        Raises:
+            PacslabError: nft refuses them, or the fabric's rules are not as loaded.
+        """
+        return codec.decode(TrialReport, self._ask("trial", request, progress))  # type: ignore[no-any-return]
+
+    def settled(self, limit_s: float) -> bool:
+        """Whether the rules in force are those that were loaded last, or become so within `limit_s`."""
+        return bool(self._ask_file("settled", "settled.txt", str(limit_s).encode()))
 
     def load(self, ruleset: str) -> str:
         """Load a ruleset in one transaction.

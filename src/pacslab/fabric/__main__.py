@@ -20,7 +20,7 @@ class Verb:
 
     module: str
     function: str
-    request: str = ""  # type of `home` that FILE holds; empty: no FILE, "text": FILE's text as it is
+    request: str = ""  # type of `home` that FILE holds; empty: no FILE, "text": FILE's text as it is, "float": a number
     home: str = "fabric"  # module of pacslab.model
     reports_progress: bool = False
 
@@ -36,6 +36,8 @@ VERBS: MappingProxyType[str, Verb] = MappingProxyType(
         "look": Verb("look", "look", "LookRequest"),
         "listen": Verb("listeners", "listen", "ListenRequest", reports_progress=True),
         "greet": Verb("greet", "greet", "GreetRequest", reports_progress=True),
+        "trial": Verb("trial", "trial", "TrialRequest", home="trial", reports_progress=True),
+        "settled": Verb("trial", "settled", "float"),
         "sweep": Verb("sweep", "sweep", "SweepRequest", home="sweep", reports_progress=True),
     },
 )
@@ -65,6 +67,8 @@ def _call(arguments: list[str]) -> Any:
     values: list[Any] = []
     if verb.request == "text":
         values.append(_read(arguments[1]))
+    elif verb.request == "float":
+        values.append(float(_read(arguments[1])))
     elif verb.request:
         shape = getattr(importlib.import_module(f"pacslab.model.{verb.home}"), verb.request)
         values.append(codec.loads(shape, _read(arguments[1])))

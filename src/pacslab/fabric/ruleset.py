@@ -50,16 +50,29 @@ def load(text: str) -> LoadReport:
         Refusal: nft refused the text; the message holds nft's own words and the offending line.
     """
     started = time.monotonic()
-    for options in (("-c", "-f", "-"), ("-f", "-")):
-        done = _nft(*options, text=text)
-        if done.returncode != 0:
-            raise Refusal(
-                f"nft refused the ruleset: {_explain(text, done.stderr)}",
-                "the rules loaded before are still in force",
-            )
+    _take(text, "-c", "-f", "-")
+    put(text)
     _FINGERPRINT.parent.mkdir(parents=True, exist_ok=True)
     _FINGERPRINT.write_text(fingerprint(document()), encoding="ascii")
     return LoadReport(hashlib.sha256(text.encode()).hexdigest(), round(time.monotonic() - started, 4))
+
+
+def put(text: str) -> None:
+    """Put a ruleset in force in one transaction, without making it what counts as loaded.
+
+    Raises:
+        Refusal: nft refused the text; nothing was changed.
+    """
+    _take(text, "-f", "-")
+
+
+def _take(text: str, *options: str) -> None:
+    done = _nft(*options, text=text)
+    if done.returncode != 0:
+        raise Refusal(
+            f"nft refused the ruleset: {_explain(text, done.stderr)}",
+            "the rules loaded before are still in force",
+        )
 
 
 def as_loaded() -> bool:

@@ -62,6 +62,7 @@ class Evaluation:
     loaded: Loaded
     universe: Universe
     hits: set[int] = field(default_factory=set)  # id() of rules that some packet meets
+    met: dict[int, list[Box]] | None = None  # id() of a rule -> the packets that come to its end, if asked for
     _chains: dict[tuple[str, str, str], LoadedChain] = field(default_factory=dict)
     _early: bool = False
     _hook: str = ""
@@ -109,7 +110,7 @@ class Evaluation:
             if not current:
                 return left
             if isinstance(step, Verdict):
-                self.hits.add(id(rule))
+                self._note(rule, current)
                 return left + self._end(step, visit, [Passed(box) for box in current])
             if step.is_map:
                 current = self._look_up(rule, step, visit, current, left)
@@ -122,8 +123,13 @@ class Evaluation:
                     left += no
                 current = inside
         if current:
-            self.hits.add(id(rule))
+            self._note(rule, current)
         return left + current
+
+    def _note(self, rule: LoadedRule, boxes: list[Box]) -> None:
+        self.hits.add(id(rule))
+        if self.met is not None:
+            self.met.setdefault(id(rule), []).extend(boxes)
 
     def _look_up(
         self, rule: LoadedRule, step: Condition, visit: _Visit, boxes: list[Box], left: list[Box]

@@ -30,6 +30,7 @@ from pacslab.model.ruleset import (
 )
 
 _PRIORITY = {"raw": -300, "filter": 0}
+_ADDRESS = re.compile(r"[0-9.]+|[0-9a-f]*:[0-9a-f:]*")
 _MASKED = re.compile(r"^(?P<header>\w+) (?P<field>\w+) & \((?P<mask>[\w |]+)\)$")
 
 
@@ -54,7 +55,11 @@ def _named(one: NamedSet | VerdictMap) -> dict[str, Any]:
 
 def _mapped(elements: Iterable[Element]) -> Iterable[Any]:
     for element in elements:
-        yield [{"elem": {"val": _key(element), "comment": element.comment}}, {"accept": None}]
+        about: dict[str, Any] = {"val": _key(element), "comment": element.comment}
+        if element.timeout_s is not None:
+            about |= {"timeout": element.timeout_s, "expires": element.timeout_s}
+        decision, _, chain = element.verdict.partition(" ")
+        yield [{"elem": about}, {decision: {"target": chain} if chain else None}]
 
 
 def _key(element: Element) -> Any:
@@ -65,8 +70,9 @@ def _key(element: Element) -> Any:
 def _chain(chain: Chain) -> dict[str, Any]:
     about: dict[str, Any] = {"family": FAMILY, "table": TABLE, "name": chain.name}
     if chain.base:
-        hook = {"type": "filter", "hook": chain.base.hook.value, "prio": _PRIORITY[chain.base.priority]}
-        about |= hook | {"policy": "drop"}
+        priority = chain.base.priority
+        number = _PRIORITY[priority] if priority in _PRIORITY else int(priority)
+        about |= {"type": "filter", "hook": chain.base.hook.value, "prio": number, "policy": chain.base.policy}
     return about
 
 
@@ -112,6 +118,8 @@ def _one_selector(words: str) -> dict[str, Any]:
         payload = {"payload": {"protocol": masked["header"], "field": masked["field"]}}
         return {"&": [payload, masked["mask"].split(" | ")]}
     header, _, name = words.partition(" ")
+    if header == "ct":
+        return {"ct": {"key": name}}
     if header == "meta" or not name:
         return {"meta": {"key": name or header}}
     return {"payload": {"protocol": header, "field": name}}
@@ -135,4 +143,6 @@ def _value(text: str) -> Any:
     first, dash, last = text.partition("-")
     if dash and first.isdigit() and last.isdigit():
         return {"range": [int(first), int(last)]}
+    if dash and _ADDRESS.fullmatch(first) and _ADDRESS.fullmatch(last):
+        return {"range": [first, last]}
     return text

@@ -61,20 +61,21 @@ def _part(part: NamedSet | VerdictMap | Chain) -> Iterator[str]:
         case NamedSet():
             yield f"set {part.name} {{"
             yield f"\ttypeof {' . '.join(part.typeof)}"
+            yield from _flags(part.flags)
             yield from _elements(part.elements, counted=False)
         case VerdictMap():
             yield f"map {part.name} {{"
             yield f"\ttypeof {' . '.join(part.typeof)} : verdict"
-            if part.flags:
-                yield f"\tflags {', '.join(part.flags)}"
+            yield from _flags(part.flags)
             yield "\tcounter"
             yield from _elements(part.elements, counted=True)
         case Chain():
             yield f"chain {part.name} {{"
             if part.base:
-                yield f"\ttype filter hook {part.base.hook.value} priority {part.base.priority}; policy drop;"
+                base = part.base
+                yield f"\ttype filter hook {base.hook.value} priority {base.priority}; policy {base.policy};"
             for rule in part.rules:
-                yield f"\t{_rule(rule)}"
+                yield f"\t{line(rule)}"
         case _:
             assert_never(part)
     yield "}"
@@ -87,12 +88,19 @@ def _elements(elements: tuple[Element, ...], *, counted: bool) -> Iterator[str]:
     for n, element in enumerate(elements):
         key = " . ".join(element.key)
         comment = f' comment "{element.comment}"' if element.comment else ""
-        verdict = " counter packets 0 bytes 0" + comment + " : accept" if counted else comment
+        lasting = "" if element.timeout_s is None else f" timeout {element.timeout_s}s"
+        verdict = f" counter packets 0 bytes 0{lasting}{comment} : {element.verdict}" if counted else comment
         yield f"\t\t{key}{verdict}{',' if n < len(elements) - 1 else ''}"
     yield "\t}"
 
 
-def _rule(rule: Rule) -> str:
+def _flags(flags: tuple[str, ...]) -> Iterator[str]:
+    if flags:
+        yield f"\tflags {', '.join(flags)}"
+
+
+def line(rule: Rule) -> str:
+    """Write one rule."""
     words = [_statement(statement) for statement in rule.statements]
     return " ".join(words) + (f' comment "{rule.comment}"' if rule.comment else "")
 

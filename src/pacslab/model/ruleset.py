@@ -45,10 +45,11 @@ class Hook(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What makes a chain a base chain; its policy is always drop."""
+    """What makes a chain a base chain; what we generate always has the policy drop."""
 
     hook: Hook
-    priority: str  # "raw", "filter"
+    priority: str  # "raw", "filter", or a number
+    policy: str = "drop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain; with a base it is attached to a hook, with policy drop."""
+    """A chain; with a base it is attached to a hook."""
 
     name: str
     rules: tuple[Rule, ...]
@@ -135,10 +136,15 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """A key of a set or verdict map, counted in maps, with the conduit's id as comment."""
+    """A key of a set or verdict map, counted in maps, with the conduit's id as comment.
+
+    What we generate accepts and lasts; mutants and what is granted live may do otherwise.
+    """
 
     key: tuple[str, ...]
     comment: str = ""
+    verdict: str = "accept"  # in maps
+    timeout_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +154,12 @@ class NamedSet:
     name: str
     typeof: tuple[str, ...]
     elements: tuple[Element, ...]
+    flags: tuple[str, ...] = ()  # "interval": keys may hold ranges
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictMap:
-    """A map whose every element accepts, counts and names its conduit."""
+    """A map from keys to verdicts, whose every element counts and names its conduit."""
 
     name: str
     typeof: tuple[str, ...]

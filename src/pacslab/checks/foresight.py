@@ -1,0 +1,178 @@
+"""Probes and what a mutant does to packets -> what each probe would see, by our own interpreter, without a lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from pacslab.compiler.probes import ALL_ONES, SCTP, probes
+from pacslab.firewall.boxes import Box
+from pacslab.firewall.intervals import holds
+from pacslab.firewall.mutation.effect import Effect, heard
+from pacslab.firewall.walk import Walk, walk
+from pacslab.firewall.world import Universe, Way
+from pacslab.model.loaded import Loaded
+from pacslab.model.packet import ACK, SYN, TCP, Packet, State
+from pacslab.model.plan import Plan
+from pacslab.model.probe import THE_FABRIC, Probe, ProbeClass
+from pacslab.model.ruleset import LOG_PREFIX, Denial, Hook, Rule, Table
+from pacslab.model.verdict import Verdict
+
+_TO_NOBODY = frozenset(
+    {ProbeClass.UNASSIGNED, ProbeClass.BROADCAST, ProbeClass.NO_IPV6}
+)  # the fabric has no route there
+Legs = tuple[Packet, ...]
+_Key = tuple[int, Way, str]  # family, way, interface
+
+
+def legs(probe: Probe) -> Legs:
+    """Every packet whose fate decides a probe's verdict: the probe, and of a permitted one its conversation.
+
+    An allowed TCP flow counts only once it is connected (ARCHITECTURE 6): SYN, SYN-ACK, ACK.
+    """
+    first = probe.packet
+    if probe.protocol == SCTP and first.state is State.NEW:
+        # net/netfilter/nf_conntrack_proto_sctp.c: without an INIT chunk it begins nothing.
+        first = replace(first, state=State.INVALID)
+    if not probe.allowed or probe.protocol != TCP:
+        return (first,)
+    sport, dport = first.source_port, first.destination_port
+    ends = first.destination, first.source
+    back = Packet(probe.destination, *ends, TCP, dport, sport, SYN | ACK, State.ESTABLISHED)
+    then = Packet(first.interface, first.source, first.destination, TCP, sport, dport, ACK, State.ESTABLISHED)
+    return first, back, then
+
+
+def way_of(probe: Probe) -> Way | None:
+    """Through which hooks a probe's packets go; None: nobody has the address, so they end after the first."""
+    destination = probe.destination_address
+    if probe.destination == THE_FABRIC or destination == ALL_ONES or destination.is_multicast:
+        return Way.INPUT
+    return None if probe.kind in _TO_NOBODY else Way.FORWARD
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What the probes would see of a mutant."""
+
+    fails: tuple[int, ...]  # places of probes that would fail
+    doubts: tuple[int, ...]  # that would be inconclusive
+
+
+@dataclass(slots=True)
+class Foresight:
+    """All probes of a lab, found by where their packets go."""
+
+    plan: Plan
+    table: Table  # the planned ruleset
+    probes: tuple[Probe, ...] = ()
+    _by_key: dict[_Key, dict[int, list[tuple[int, Packet]]]] = field(default_factory=dict)
+    _at_entrance: list[int] = field(default_factory=list)
+    _no_ipv6: bool = False
+    _routes: Mapping[object, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._no_ipv6 = all(cable.address6 is None for cable in self.plan.cables)
+        self.probes = tuple(probes(self.plan))
+        routes: dict[object, str] = {cable.address: cable.interface for cable in self.plan.cables}
+        self._routes = routes | {c.address6: c.interface for c in self.plan.cables if c.address6 is not None}
+        for place, probe in enumerate(self.probes):
+            if probe.kind is ProbeClass.SPOOFED or (way_of(probe) is None and probe.version == 4):
+                self._at_entrance.append(place)
+            if probe.version == 6 and self._no_ipv6:
+                continue
+            way = way_of(probe) or Way.FORWARD
+            for leg in legs(probe):
+                to = self._by_key.setdefault((leg.source.version, way, leg.interface), {})
+                to.setdefault(int(leg.destination), []).append((place, leg))
+
+    def of(self, table: Table, effect: Effect, most: int | None = None) -> Foreseen:
+        """Judge every probe that a mutant can touch; with `most`, only until so many have failed."""
+        rules = _rules(table, effect.loaded)
+        fails: list[int] = []
+        doubts: list[int] = []
+        for place in self._touched(table, effect):
+            verdict = self._verdict(self.probes[place], effect.loaded, rules)
+            if verdict is Verdict.FAIL:
+                fails.append(place)
+            elif verdict is Verdict.INCONCLUSIVE and (most is None or len(doubts) < most):
+                doubts.append(place)
+            if most is not None and (len(fails) >= most or (not effect.changes and len(doubts) >= most)):
+                break
+        return Foreseen(tuple(fails), tuple(doubts))
+
+    def verdicts(self, table: Table, effect: Effect, places: Iterable[int]) -> dict[int, Verdict]:
+        """What the judge would say of these probes, whether the mutant touches them or not."""
+        rules = _rules(table, effect.loaded)
+        return {place: self._verdict(self.probes[place], effect.loaded, rules) for place in places}
+
+    def _touched(self, table: Table, effect: Effect) -> Iterator[int]:
+        """Places of the probes with a packet that ends, or is logged, otherwise than before."""
+        if _entrance(table) != _entrance(self.table):
+            yield from self._at_entrance  # judged by where they are denied, too
+        boxes = [(change.universe, box) for change in effect.changes for box in (*change.opened, *change.closed)]
+        boxes += [(universe, box) for universe, found in effect.unlogged for box in found]
+        seen = set(self._at_entrance)
+        for universe, box in boxes:
+            for place in self._inside(universe, box):
+                if place not in seen:
+                    seen.add(place)
+                    yield place
+
+    def _inside(self, universe: Universe, box: Box) -> Iterator[int]:
+        for cable, sources in box.entries.rows.items():
+            to = self._by_key.get((universe.family, universe.way, universe.names[cable]), {})
+            low, high = box.destination[0]
+            for destination in (low,) if (low, high) == box.destination[-1] and low == high else to:
+                if holds(box.destination, destination):
+                    for place, packet in to.get(destination, ()):
+                        if holds(sources, int(packet.source)) and _holds(box, packet):
+                            yield place
+
+    def _verdict(self, probe: Probe, loaded: Loaded, rules: Mapping[int, Rule]) -> Verdict:
+        """What the judge would say (checks/judge.py)."""
+        if probe.version == 6 and self._no_ipv6:
+            return Verdict.PASS  # discarded by the fabric's kernel before it meets a rule
+        way = way_of(probe) or Way.FORWARD
+        for leg in legs(probe):
+            walked = walk(loaded, leg, routes=self._routes, way=way)
+            if way_of(probe) is None and any(stop.chain.hook == "forward" for stop in walked.stops):
+                return Verdict.INCONCLUSIVE  # let in, and then there is no route: nothing is seen of it again
+            if walked.accepted is not probe.allowed:
+                told = walked.accepted or _word(walked, rules)
+                # Once the first packet has arrived, a connection that fails has failed, logged or not.
+                return Verdict.FAIL if told or leg.state is State.ESTABLISHED else Verdict.INCONCLUSIVE
+            if not walked.accepted and (word := _word(walked, rules)) != Denial.SPOOFED:
+                if not word:
+                    return Verdict.INCONCLUSIVE
+                if probe.kind is ProbeClass.SPOOFED:
+                    return Verdict.FAIL  # let in with a false source, and stopped by another rule
+        return Verdict.PASS
+
+
+def _holds(box: Box, packet: Packet) -> bool:
+    return bool(
+        box.state >> packet.state & 1
+        and box.protocol >> packet.protocol & 1
+        and box.flags >> packet.flags & 1
+        and holds(box.dport, packet.destination_port)
+        and holds(box.sport, packet.source_port)
+    )
+
+
+def _word(walked: Walk, rules: Mapping[int, Rule]) -> str:
+    """The reason that the prober hears of a drop from the firewall's log; empty if it hears nothing."""
+    words = (heard(rules[id(stop.rule)]) for stop in walked.stops if stop.rule is not None)
+    return next((word.removeprefix(LOG_PREFIX) for word in words if word), "")
+
+
+def _entrance(table: Table) -> tuple[object, ...]:
+    """All that decides about a source address."""
+    by_rule = tuple(chain for chain in table.chains if not chain.base or chain.base.hook is Hook.PREROUTING)
+    return table.sets, by_rule
+
+
+def _rules(table: Table, loaded: Loaded) -> dict[int, Rule]:
+    """id() of each rule as read back -> the rule of the tree."""
+    pairs = zip(table.chains, loaded.chains, strict=True)
+    return {id(read): rule for chain, other in pairs for rule, read in zip(chain.rules, other.rules, strict=True)}
