@@ -138,6 +138,9 @@ class Foresight:
             walked = walk(loaded, leg, routes=self._routes, way=way)
             if way_of(probe) is None and any(stop.chain.hook == "forward" for stop in walked.stops):
                 return Verdict.INCONCLUSIVE  # let in, and then there is no route: nothing is seen of it again
+            if way is Way.INPUT:
+                # Nobody captures inside the fabric: the log alone speaks, also of what was let in after it.
+                return Verdict.PASS if _word(walked, rules) else Verdict.INCONCLUSIVE
             if walked.accepted is not probe.allowed:
                 told = walked.accepted or _word(walked, rules)
                 # Once the first packet has arrived, a connection that fails has failed, logged or not.
