@@ -174,10 +174,10 @@ def test_a_full_disk_is_said_and_nothing_is_lost(lab: RunningLab, docker: Docker
     seat = take_seat(docker, lab, "pacs", "nsenter")
     place = "/var/lib/pacslab/orthanc"
     inside = ["nsenter", f"--target={seat.pid}", "--mount"]
-    # A disk of 8 KiB over the archive's own: not one image fits.
-    subprocess.run([*inside, "mount", "-t", "tmpfs", "-o", "size=8k,uid=1000,gid=1000", "full", place], check=True)
+    # A disk of 64 KiB over the archive's own: not one image of 512 KiB fits.
+    subprocess.run([*inside, "mount", "-t", "tmpfs", "-o", "size=64k,uid=1000,gid=1000", "full", place], check=True)
     try:
-        done = lab.exec("ct-1", "device", "acquire", "--slices", "2", *SMALL, "--accession", "FULL1", "--send", "pacs")
+        done = lab.exec("ct-1", "device", "acquire", "--slices", "2", "--accession", "FULL1", "--send", "pacs")
     finally:
         subprocess.run([*inside, "umount", place], check=True)
     assert done.exit_code == 1

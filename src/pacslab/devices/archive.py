@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from pacslab.devices.files import read_json
 from pacslab.devices.forward import Forwarder
@@ -24,6 +25,7 @@ DATABASE_TIMEOUT_S = 1.0
 DATABASE_PAUSE_S = 0.05  # at start it waits for its cable above all
 DATABASE_SAY_EVERY = 20  # attempts
 CLIENT_FAILED = re.compile(rb"^E[^]]*HttpClient[.]cpp:[0-9]+[]] (.*)")
+AGAIN_AFTER_S = 1.0
 STOP_TIMEOUT_S = 8.0  # less than the engine gives before it kills
 
 
@@ -33,16 +35,31 @@ def serve(home: Home, arguments: argparse.Namespace) -> Observation:
     watch = begin("serve")
     peers = [_peer(home, name) for name in home.device.forwards]
     rest = open_rest(home)
-    _await_database()
-    orthanc = subprocess.Popen(["Orthanc", ORTHANC_FILE], stderr=subprocess.PIPE)
-    log = _Log(orthanc)
-    threading.Thread(target=log.run, name="log", daemon=True).start()
+    index = read_json(Path(ORTHANC_FILE)).get("PostgreSQL")
+    orthanc = _Orthanc()
     troubles = _Troubles(home.data)
     marking = threading.Lock()
     for peer in peers:
-        forwarder = Forwarder(rest, peer, marking, troubles.tell, log.why)
+        forwarder = Forwarder(rest, peer, marking, troubles.tell, orthanc.why)
         threading.Thread(target=forwarder.run, name=f"forward to {peer.node}", daemon=True).start()
-    return watch.end(_watch(orthanc))
+    try:
+        outcome = _run(orthanc, index)
+    except KeyboardInterrupt:
+        orthanc.stop()
+        outcome = Outcome(True, Layer.LOCAL, "stopped")
+    return watch.end(outcome)
+
+
+def _run(orthanc: _Orthanc, index: dict[str, Any] | None) -> Outcome:
+    """Run Orthanc; one with its index elsewhere is run again, as a database that just started may not let it in yet."""
+    while True:
+        if index is not None:
+            _await_database(str(index["Host"]), int(index["Port"]))
+        code = orthanc.run()
+        say(f"Orthanc ended with exit code {code}")
+        if index is None:
+            return Outcome(False, Layer.LOCAL, f"Orthanc exit {code}")
+        time.sleep(AGAIN_AFTER_S)
 
 
 def _peer(home: Home, name: str) -> Peer:
@@ -57,56 +74,56 @@ def _peer(home: Home, name: str) -> Peer:
     raise UsageError(f"cannot forward to {name}: it is no peer that this node may open a connection to")
 
 
-def _await_database() -> None:
-    """Wait until the server of Orthanc's index takes connections; at start this is the normal case."""
-    index = read_json(Path(ORTHANC_FILE)).get("PostgreSQL")
-    if index is None:
-        return
-    place = str(index["Host"]), int(index["Port"])
-    for since in itertools.count():
+def _await_database(host: str, port: int) -> None:
+    """Wait until a server takes connections; at start this is the normal case, as its own cable is laid last."""
+    for attempt in itertools.count(1):
         try:
-            socket.create_connection(place, DATABASE_TIMEOUT_S).close()
+            socket.create_connection((host, port), DATABASE_TIMEOUT_S).close()
         except OSError as error:
-            if since % DATABASE_SAY_EVERY == 0 and since:
-                say(f"waiting for the database at {place[0]}:{place[1]}: {network_failure(error)}")
+            if attempt % DATABASE_SAY_EVERY == 0:
+                say(f"waiting for the database at {host}:{port}: {network_failure(error)}")
             time.sleep(DATABASE_PAUSE_S)
         else:
             return
 
 
-def _watch(orthanc: subprocess.Popen[bytes]) -> Outcome:
-    try:
-        code = orthanc.wait()
-    except KeyboardInterrupt:
-        orthanc.terminate()
-        try:
-            orthanc.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            orthanc.kill()
-        return Outcome(True, Layer.LOCAL, "stopped")
-    say(f"Orthanc ended with exit code {code}")
-    return Outcome(False, Layer.LOCAL, f"Orthanc exit {code}")
+class _Orthanc:
+    """Orthanc, its log passed on; remembers why its HTTP client failed, which its REST does not tell (1.12.7)."""
 
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._failure = ""
 
-class _Log:
-    """Passes on what Orthanc says, and remembers why its HTTP client failed: its REST does not tell (1.12.7)."""
-
-    def __init__(self, orthanc: subprocess.Popen[bytes]) -> None:
-        self._orthanc = orthanc
-        self._last = ""
-
-    def run(self) -> None:
-        """Work until Orthanc ends."""
-        for line in self._orthanc.stderr or ():
+    def run(self) -> int:
+        """Run it until it ends; returns its exit code."""
+        self._process = subprocess.Popen(["Orthanc", ORTHANC_FILE], stderr=subprocess.PIPE)
+        for line in self._process.stderr or ():
             if found := CLIENT_FAILED.search(line):
-                self._last = found[1].decode(errors="replace").strip()
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
+                self._failure = found[1].decode(errors="replace").strip()
+            _pass_on(line)
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """End it, if it runs: as it likes, and after a while at once."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            _, rest = self._process.communicate(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            _, rest = self._process.communicate()
+        _pass_on(rest)
 
     def why(self) -> str:
         """The latest failure of the HTTP client, once."""
-        last, self._last = self._last, ""
-        return last
+        failure, self._failure = self._failure, ""
+        return failure
+
+
+def _pass_on(said: bytes) -> None:
+    sys.stderr.buffer.write(said)
+    sys.stderr.buffer.flush()
 
 
 class _Troubles:

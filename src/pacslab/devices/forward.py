@@ -13,7 +13,7 @@ from pacslab.model.device import FORWARDED, Peer
 from pacslab.model.dicom import Application
 
 BEAT_S = 0.25
-REST_PAUSE_S = 1.0  # before an archive that does not answer is asked again
+REST_PAUSE_S = 3.0  # before an archive that does not answer is asked again
 LOOK_AT_ALL_EVERY_S = 300.0
 LONGEST_PAUSE_S = 15.0  # between two attempts at a destination that fails
 DELIVERY_TIMEOUT_S = 3600.0  # of one study; how long a peer may be silent is Orthanc's to say

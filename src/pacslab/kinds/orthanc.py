@@ -219,7 +219,7 @@ def _database(seat: Seat) -> dict[str, Any]:
                 "ConnectionUri": f"postgresql://{login}@{host}:{number}/{name}?{options}",
                 # A database that restarts is waited for; one that is away makes the archive say so to who asks of it,
                 # before they lose patience. The archive starts when the database answers (`device serve`).
-                "MaximumConnectionRetries": 3,
+                "MaximumConnectionRetries": 1,
                 "ConnectionRetryInterval": 1,
             },
         }
