@@ -55,17 +55,18 @@ def top_level(file: BinaryIO, begin: int, syntax: Syntax) -> Iterator[Place]:
         yield found
 
 
-def data_set_begin(file: BinaryIO) -> int:
-    """Where the data set begins: after preamble, four letters and the meta information (PS3.10 7.1).
+def meta_information(file: BinaryIO) -> tuple[tuple[Place, ...], int]:
+    """List the elements of the meta information (PS3.10 7.1), and say where the data set after them begins.
 
     Raises:
         ValueError: The file is cut short before.
     """
     size = os.fstat(file.fileno()).st_size
-    place = META_BEGIN
+    place, found = META_BEGIN, []
     while place + 2 <= size and _read(file, place, 2, size) == b"\x02\x00":
-        _, place = _element(file, place, size, EXPLICIT, 0)
-    return place
+        element, place = _element(file, place, size, EXPLICIT, 0)
+        found.append(element)
+    return tuple(found), place
 
 
 def _element(file: BinaryIO, place: int, end: int, syntax: Syntax, depth: int) -> tuple[Place, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -13,17 +14,18 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from pacslab.devices.home import Home, UsageError
-from pacslab.devices.layout import PIXEL_DATA, Place, Syntax, data_set_begin, top_level
+from pacslab.devices.layout import META_BEGIN, PIXEL_DATA, Place, Syntax, meta_information, top_level
 from pacslab.devices.observing import DONE, begin
 from pacslab.model.device import Observation
 
 CHUNK_BYTES = 2**20
 # Many archives keep lengths in 31 bits; above that nobody could say what they kept.
 INSTANCE_MAX_BYTES = 2**31 - 1
-TAGS = (
-    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "PatientID",
-    "SeriesDescription", "InstanceNumber",
-)  # fmt: skip
+META_SOP_CLASS, META_SOP_INSTANCE, META_SYNTAX = 0x00020002, 0x00020003, 0x00020010
+META = frozenset({META_SOP_CLASS, META_SOP_INSTANCE, META_SYNTAX})
+SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
+IDENTITY = frozenset({SOP_CLASS, SOP_INSTANCE, STUDY, SERIES})
+TEXT_MAX_BYTES = 256  # a UID has at most 64; what is longer is shown to be none
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,6 @@ class Instance:
     sop_instance: str
     study: str
     series: str
-    accession: str
     transfer_syntax: str
     size_bytes: int
     data_begin: int  # where the data set begins, after the meta information
@@ -51,36 +52,60 @@ def read_instance(path: Path) -> Instance:
         ValueError: It is not a DICOM file with meta information, has no UIDs, or is cut short.
     """
     with path.open("rb") as file:
-        try:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
-        except (InvalidDicomError, EOFError, KeyError, NotImplementedError) as error:
-            raise ValueError(f"not a DICOM file: {str(error).partition('.')[0]}") from error
-        except OSError as error:
-            if error.errno is not None:  # the disk's
-                raise
-            raise ValueError(f"cut short: {error}") from error  # so pydicom says it of a sequence
-        meta = dataset.file_meta
-        if "SOPInstanceUID" not in dataset or "SOPClassUID" not in dataset or "TransferSyntaxUID" not in meta:
-            raise ValueError("no SOP class or instance UID, or no transfer syntax")
-        data_begin = data_set_begin(file)
-        syntax = UID(meta.TransferSyntaxUID)
-        pixels = None if syntax.is_private or syntax.is_deflated else _pixels(file, data_begin, syntax)
+        if file.read(META_BEGIN)[-4:] != b"DICM":
+            raise ValueError("not a DICOM file: it has no DICM after 128 bytes (PS3.10 7.1)")
+        places, data_begin = meta_information(file)
+        meta = {place.tag: _text(file, place) for place in places if place.tag in META}
+        if META_SYNTAX not in meta:
+            raise ValueError("its meta information names no transfer syntax")
+        syntax = UID(meta[META_SYNTAX])
+        if syntax.is_deflated:  # PS3.5 A.5: nothing in it has a place before it is inflated
+            said, pixels = _inflated(path), None
+        else:
+            said, pixels = _walk(file, data_begin, syntax)
+    if not {SOP_CLASS, SOP_INSTANCE} <= said.keys():
+        raise ValueError("no SOP class or instance UID")
     size = path.stat().st_size
-    said = (meta.get("MediaStorageSOPClassUID"), meta.get("MediaStorageSOPInstanceUID"))
+    same = (meta.get(META_SOP_CLASS), meta.get(META_SOP_INSTANCE)) == (said[SOP_CLASS], said[SOP_INSTANCE])
     return Instance(
         path=path,
-        sop_class=str(dataset.SOPClassUID),
-        sop_instance=str(dataset.SOPInstanceUID),
-        study=str(dataset.get("StudyInstanceUID", "")),
-        series=str(dataset.get("SeriesInstanceUID", "")),
-        accession=str(dataset.get("AccessionNumber", "") or ""),
+        sop_class=said[SOP_CLASS],
+        sop_instance=said[SOP_INSTANCE],
+        study=said.get(STUDY, ""),
+        series=said.get(SERIES, ""),
         transfer_syntax=str(syntax),
         size_bytes=size,
         data_begin=data_begin,
         pixels=(pixels.begin, pixels.end) if pixels else None,
         pixels_begin=pixels.head if pixels else 0,
-        sound=size % 2 == 0 and said == (dataset.SOPClassUID, dataset.SOPInstanceUID),
+        sound=size % 2 == 0 and same,
     )
+
+
+def _walk(file: BinaryIO, begin: int, syntax: UID) -> tuple[dict[int, str], Place | None]:
+    """The UIDs of a data set, and where its pixel data lie."""
+    written = Syntax(implicit=syntax == ImplicitVRLittleEndian, big_endian=syntax == ExplicitVRBigEndian)
+    said: dict[int, str] = {}
+    pixels = None
+    for place in top_level(file, begin, written):
+        if place.tag in IDENTITY:
+            said[place.tag] = _text(file, place)
+        elif place.tag == PIXEL_DATA:
+            pixels = place
+    return said, pixels
+
+
+def _text(file: BinaryIO, place: Place) -> str:
+    file.seek(place.begin)
+    return file.read(min(place.end - place.begin, TEXT_MAX_BYTES)).decode("ascii", "replace").rstrip("\0 ")
+
+
+def _inflated(path: Path) -> dict[int, str]:
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+    except (InvalidDicomError, EOFError, zlib.error) as error:
+        raise ValueError(f"cut short: {error}") from error
+    return {tag: str(dataset[tag].value) for tag in IDENTITY if tag in dataset}
 
 
 def too_large(instance: Instance) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import time
 from collections.abc import Iterator
@@ -48,7 +47,7 @@ def quiet(line: Call) -> Iterator[None]:
 
 
 def store(line: Call, instance: Instance, number: int) -> tuple[Outcome, str | None]:
-    """C-STORE one file within `quiet`; also the SHA-256 of the pixel data that went out.
+    """C-STORE one file within `quiet`; also the SHA-256 of its pixel data.
 
     pynetdicom queues all fragments of a file before the first has left: an image of 2 GB would lie in memory.
     """
@@ -62,10 +61,10 @@ def store(line: Call, instance: Instance, number: int) -> tuple[Outcome, str | N
     started = time.monotonic()
     accepts = association.acceptor.maximum_length or MAX_PDU_BYTES
     room = min(accepts, MAX_PDU_BYTES) - PDV_OVERHEAD_BYTES
-    digest = hashlib.sha256()
     with instance.path.open("rb") as file:
-        pieces = _fragments(file, instance, room, digest)
+        pieces = _fragments(file, instance, room)
         line.wire.stream(_pdus(context.context_id or 0, _command(instance, number), pieces))
+    hashed = pixel_sha256(instance)  # while the archive writes
     _, response = association.dimse.get_msg(block=True)
     if response is None:
         association._reactor_checkpoint.set()  # noqa: SLF001 - it ends the association
@@ -74,7 +73,7 @@ def store(line: Call, instance: Instance, number: int) -> tuple[Outcome, str | N
     status: Dataset = association._check_received_status(response)  # noqa: SLF001
     if "Status" not in status:
         return line.ended(started), None
-    return outcome_of(status), digest.hexdigest() if instance.pixels else pixel_sha256(instance)
+    return outcome_of(status), hashed
 
 
 def _command(instance: Instance, number: int) -> bytes:
@@ -96,13 +95,10 @@ def _uid(text: str) -> bytes:
     return value + b"\0" * (len(value) % 2)
 
 
-def _fragments(file: BinaryIO, instance: Instance, room: int, digest: hashlib._Hash) -> Iterator[bytes]:
-    begin, end = instance.pixels or (0, 0)
+def _fragments(file: BinaryIO, instance: Instance, room: int) -> Iterator[bytes]:
     place = instance.data_begin
     file.seek(place)
     while piece := file.read(room):
-        if place < end and place + len(piece) > begin:
-            digest.update(memoryview(piece)[max(0, begin - place) : end - place])
         place += len(piece)
         yield piece
     if place != instance.size_bytes:
