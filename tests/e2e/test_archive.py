@@ -147,7 +147,22 @@ def test_an_archive_killed_while_it_stores_loses_nothing_it_acknowledged(lab: Ru
     disk = Path(f"/proc/{take_seat(docker, lab, 'pacs').pid}/root/var/lib/pacslab/orthanc")
     before = _files(disk)
     container = lab.container("ct-1")
-    argv = ("device", "acquire", "--slices", "150", "--study-uid", study, "--seed", "3", "--send", "pacs")
+    argv = (
+        "device",
+        "acquire",
+        "--slices",
+        "150",
+        "--rows",
+        "256",
+        "--columns",
+        "256",
+        "--study-uid",
+        study,
+        "--seed",
+        "3",
+        "--send",
+        "pacs",
+    )
     storing = subprocess.Popen(["docker", "exec", container, *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     _until(lambda: _files(disk) > before + 2, "the first images", every_s=0.01)
     _docker("kill", lab.container("pacs"))
