@@ -18,6 +18,7 @@ LOOK_AT_ALL_EVERY_S = 300.0
 LONGEST_PAUSE_S = 15.0  # between two attempts at a destination that fails
 DELIVERY_TIMEOUT_S = 3600.0  # of one study; how long a peer may be silent is Orthanc's to say
 PEER_TIMEOUT_S = 10
+STOW_INSTANCES = 50  # in one request
 
 
 class Turns:
@@ -144,11 +145,16 @@ class Forwarder:
         Raises:
             RestError: The destination did not take every one of them.
         """
+        node = self._peer.node
+        if self._peer.application is not Application.HTTPS:
+            self._post(f"/modalities/{node}/store", instances)
+            return
+        # A front limits how large one request may be; a study may be larger.
+        for first in range(0, len(instances), STOW_INSTANCES):
+            self._post(f"/dicom-web/servers/{node}/stow", instances[first : first + STOW_INSTANCES])
+
+    def _post(self, path: str, instances: tuple[str, ...]) -> None:
         body = {"Resources": list(instances), "Synchronous": True, "Permissive": False, "Timeout": PEER_TIMEOUT_S}
-        if self._peer.application is Application.HTTPS:
-            path = f"/dicom-web/servers/{self._peer.node}/stow"
-        else:
-            path = f"/modalities/{self._peer.node}/store"
         self._rest.call("POST", path, body, timeout_s=DELIVERY_TIMEOUT_S)
 
 

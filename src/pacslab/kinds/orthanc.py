@@ -177,8 +177,6 @@ def _dicomweb(seat: Seat) -> dict[str, Any]:
         "Enable": _speaks_dicomweb(seat),
         "Root": f"{ROOT}/",
         "EnableWado": False,
-        "StowMaxInstances": 20,  # of one request; what a front may refuse as too large is one instance
-        "StowMaxSize": 32,  # MB
         "Servers": {flow.destination: _web_server(flow) for flow in seat.reaches(Application.HTTPS)},
     }
 

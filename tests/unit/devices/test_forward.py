@@ -123,6 +123,13 @@ def test_a_web_front_is_stored_to_by_stow(archive: Archive, told: list[Trouble |
     assert archive.sent == [("/dicom-web/servers/vna/stow", ["a"])]
 
 
+def test_a_large_study_goes_to_a_web_front_in_several_requests(archive: Archive, told: list[Trouble | None]) -> None:
+    archive.store("1", *(f"{number:03}" for number in range(120)))
+    forwarder(archive, told, Application.HTTPS).step()
+    assert [len(instances) for _, instances in archive.sent] == [50, 50, 20]
+    assert not held(archive, "1")[0].waits_for("vna")
+
+
 def test_a_web_fronts_refusal_is_told_in_the_words_of_the_archives_log(
     archive: Archive, told: list[Trouble | None]
 ) -> None:
