@@ -36,6 +36,7 @@ ANSWER_TIMEOUT_S = 5.0
 WORK_TIMEOUT_S = 30.0
 STALLED_S = 1.0
 LOOK_S = 0.001
+TURN_S = 0.01
 P_DATA_TYPE = 0x04  # PS3.8 9.3.5
 PDU_HEAD_BYTES = 6
 MAX_PDU_BYTES = 131_072
@@ -180,6 +181,9 @@ class Wire(AssociationSocket):
         connection = self.socket
         if connection is None or not self._is_connected:
             time.sleep(LOOK_S)
+            return False
+        if self._turn.locked():  # looking on would take the interpreter from the thread that sends
+            time.sleep(TURN_S)
             return False
         with contextlib.suppress(OSError, ValueError):  # closed meanwhile: what follows says so
             select.select([connection], [], [], LOOK_S)
