@@ -159,7 +159,7 @@ def test_serve_ends_when_sshd_dies(world: Callable[..., World], monkeypatch: pyt
 def test_commands_belong_to_kinds(world: Callable[..., World]) -> None:
     done = world(make_device("ehr", "ehr")).raw("echo", "pacs")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "messages, order, serve" in done.stderr
+    assert "messages, order, patient, queue, results, serve" in done.stderr
     nobody = subprocess.run(
         [sys.executable, "-m", "pacslab.devices", "serve"],
         env={"PACSLAB_DEVICE": "/nonexistent"}, capture_output=True, text=True, check=False,
