@@ -674,7 +674,7 @@ def test_a_dead_target_is_told_from_a_blocked_one(bench: Bench) -> None:
     probes = [Probe("ct-1", "ris", 2575, confirm=True), Probe("ris", "ct-1", 11112), Probe("ct-1", "pacs", 22)]
     report = bench.sweep(probes, targets, settle_s=0.1, connect_timeout_s=0.5)
     to_dead, from_dead, other = report.probes
-    assert (to_dead.fate, to_dead.log_prefix) == (Fate.LOST, "")
+    assert (to_dead.fate, to_dead.log_prefix) == (Fate.REJECTED, "")  # by the fabric: there is no route
     assert to_dead.connect in {Connect.UNREACHABLE, Connect.TIMED_OUT}
     assert (from_dead.fate, other.fate) == (Fate.UNSENT, Fate.DROPPED)
     controls = {control.node: (control.reached, control.reply) for control in report.controls}

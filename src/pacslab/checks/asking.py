@@ -9,8 +9,8 @@ from functools import cached_property
 from pacslab.compiler.probes import probes
 from pacslab.model.dicom import Protocol
 from pacslab.model.fabric import Plug
-from pacslab.model.packet import EPHEMERAL, ICMP, ICMPV6, TCP
-from pacslab.model.plan import Plan, PlannedNode
+from pacslab.model.packet import EPHEMERAL, ICMP, ICMPV6, TCP, State
+from pacslab.model.plan import Flow, Plan, PlannedNode
 from pacslab.model.probe import Probe
 from pacslab.model.sweep import (
     FATES,
@@ -28,6 +28,7 @@ from pacslab.model.sweep import (
     Sighting,
     SweepReport,
     SweepRequest,
+    Talk,
     Target,
     unpack,
 )
@@ -59,7 +60,7 @@ def request(plan: Plan, plugs: Iterable[Plug], every: Iterable[Probe] | None = N
         Target(c.node, c.interface, c.address, c.gateway, pids.get(c.node, DEAD_PID), c.address6, c.gateway6)
         for c in plan.cables
     )
-    table = _Table({target.node: place for place, target in enumerate(targets)})
+    table = _Table({target.node: place for place, target in enumerate(targets)}, plan.flows)
     for place, target in enumerate(targets):
         for address in (target.address, target.address6):
             if address is not None:
@@ -74,17 +75,19 @@ def request(plan: Plan, plugs: Iterable[Plug], every: Iterable[Probe] | None = N
         rows.packed(),
         tuple(confirm),
         tuple(_doors(plan)),
+        tuple(table.talks),
     )
 
 
 class _Table:
     """Addresses and shapes, each once, in the order they are met."""
 
-    def __init__(self, places: dict[str, int]) -> None:
+    def __init__(self, places: dict[str, int], flows: tuple[Flow, ...]) -> None:
         self.owners: dict[Address, int] = {}
         self.addresses: dict[Address, int] = {}
         self.shapes: dict[Shape, int] = {}
-        self._places = places
+        self.talks: dict[Talk, int] = {}
+        self._places, self._flows = places, flows
         self._known: dict[tuple[object, ...], int] = {}
 
     def rows(self, every: Iterable[Probe], confirm: list[int]) -> Iterator[Row]:
@@ -94,7 +97,7 @@ class _Table:
             if probe.flow >= 0 and probe.protocol == TCP:
                 confirm.append(number)
             claimed, destination = probe.source_address, probe.destination_address
-            key = (probe.kind, destination.version, probe.protocol, *probe[7:9], probe.is_fragmented)
+            key = (probe.kind, destination.version, probe.protocol, *probe[7:9], probe.manner)
             shape = known.get(key)
             if shape is None:
                 shape = known[key] = self.shapes.setdefault(_shape(probe), len(self.shapes))
@@ -102,16 +105,22 @@ class _Table:
                 places[probe.source],
                 addresses.setdefault(claimed, len(addresses)),
                 addresses.setdefault(destination, len(addresses)),
-                probe.destination_port,
+                probe.destination_port if probe.about < 0 else self._talk(probe),
                 shape,
             )
+
+    def _talk(self, probe: Probe) -> int:
+        flow = self._flows[probe.about]
+        is_open = probe.state is State.RELATED
+        talk = Talk(self._places[flow.source], flow.source_address, flow.destination_address, flow.port, is_open)
+        return self.talks.setdefault(talk, len(self.talks))
 
 
 def _shape(probe: Probe) -> Shape:
     is_icmp = probe.protocol in {ICMP, ICMPV6}
     source_port = 0 if probe.source_port == EPHEMERAL and not is_icmp else probe.source_port
     flags = probe.flags if probe.protocol == TCP else 0
-    return Shape(probe.kind, probe.version, probe.protocol, source_port, flags, probe.is_fragmented, is_icmp)
+    return Shape(probe.kind, probe.version, probe.protocol, source_port, flags, probe.manner, is_icmp)
 
 
 def _doors(plan: Plan) -> Iterator[Door]:

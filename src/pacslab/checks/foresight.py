@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
 
-from pacslab.compiler.probes import ALL_ONES, SCTP, probes
+from pacslab.compiler.probes import ALL_ONES, probes
 from pacslab.firewall.boxes import Box
 from pacslab.firewall.intervals import holds
 from pacslab.firewall.mutation.effect import Effect, heard
-from pacslab.firewall.walk import Walk, walk
+from pacslab.firewall.walk import Stop, walk
 from pacslab.firewall.world import Universe, Way
 from pacslab.model.loaded import Loaded
-from pacslab.model.packet import ACK, SYN, TCP, Packet, State
-from pacslab.model.plan import Plan
+from pacslab.model.packet import ACK, ICMP, ICMPV6, RST, SYN, TCP, UDP, Packet, State
+from pacslab.model.plan import Flow, Plan
 from pacslab.model.probe import THE_FABRIC, Probe, ProbeClass
 from pacslab.model.ruleset import LOG_PREFIX, Denial, Hook, Rule, Table
 from pacslab.model.verdict import Verdict
@@ -31,16 +32,40 @@ def legs(probe: Probe) -> Legs:
     An allowed TCP flow counts only once it is connected (ARCHITECTURE 6): SYN, SYN-ACK, ACK.
     """
     first = probe.packet
-    if probe.protocol == SCTP and first.state is State.NEW:
-        # net/netfilter/nf_conntrack_proto_sctp.c: without an INIT chunk it begins nothing.
-        first = replace(first, state=State.INVALID)
     if not probe.allowed or probe.protocol != TCP:
         return (first,)
-    sport, dport = first.source_port, first.destination_port
+    then = replace(first, flags=ACK, state=State.ESTABLISHED)
+    return first, _returned(first, probe.destination, SYN | ACK), then
+
+
+def opening(flow: Flow) -> Legs:
+    """What must get through before there is a conversation that an ICMP error can be about."""
+    ends = flow.source_address, flow.destination_address
+    first = Packet(flow.source, *ends, TCP, destination_port=flow.port)
+    return first, _returned(first, flow.destination, SYN | ACK)
+
+
+def answer(probe: Probe, gateway: IPv4Address | IPv6Address) -> Packet | None:
+    """What the fabric's own stack sends back if it gets to see a probe; None: nothing that counts."""
+    first = probe.packet
+    is_four = probe.version == 4
+    if probe.kind is ProbeClass.LAST_HOP:
+        word = (11 if is_four else 3) << 8
+        return Packet("", gateway, first.source, ICMP if is_four else ICMPV6, word, state=State.RELATED)
+    if probe.kind is not ProbeClass.FABRIC:
+        return None
+    if probe.protocol == TCP:
+        return _returned(first, "", RST | ACK)
     ends = first.destination, first.source
-    back = Packet(probe.destination, *ends, TCP, dport, sport, SYN | ACK, State.ESTABLISHED)
-    then = Packet(first.interface, first.source, first.destination, TCP, sport, dport, ACK, State.ESTABLISHED)
-    return first, back, then
+    if probe.protocol == UDP:
+        word = 3 << 8 | 3 if is_four else 1 << 8 | 4  # port unreachable
+        return Packet("", *ends, ICMP if is_four else ICMPV6, word, state=State.RELATED)
+    return Packet("", *ends, probe.protocol, 0 if is_four else 129 << 8, state=State.ESTABLISHED)
+
+
+def _returned(first: Packet, interface: str, flags: int) -> Packet:
+    ends = first.destination, first.source
+    return Packet(interface, *ends, TCP, first.destination_port, first.source_port, flags, State.ESTABLISHED)
 
 
 def way_of(probe: Probe) -> Way | None:
@@ -70,12 +95,15 @@ class Foresight:
     _at_entrance: list[int] = field(default_factory=list)
     _no_ipv6: bool = False
     _routes: Mapping[object, str] = field(default_factory=dict)
+    _gateways: Mapping[tuple[str, int], IPv4Address | IPv6Address | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._no_ipv6 = all(cable.address6 is None for cable in self.plan.cables)
         self.probes = tuple(probes(self.plan))
         routes: dict[object, str] = {cable.address: cable.interface for cable in self.plan.cables}
         self._routes = routes | {c.address6: c.interface for c in self.plan.cables if c.address6 is not None}
+        gateways = ((4, "gateway"), (6, "gateway6"))
+        self._gateways = {(c.node, v): getattr(c, name) for c in self.plan.cables for v, name in gateways}
         for place, probe in enumerate(self.probes):
             if probe.kind is ProbeClass.SPOOFED or (way_of(probe) is None and probe.version == 4):
                 self._at_entrance.append(place)
@@ -85,6 +113,9 @@ class Foresight:
             for leg in legs(probe):
                 to = self._by_key.setdefault((leg.source.version, way, leg.interface), {})
                 to.setdefault(int(leg.destination), []).append((place, leg))
+            if (back := self._answer(probe)) is not None:
+                to = self._by_key.setdefault((back.source.version, Way.OUTPUT, ""), {})
+                to.setdefault(int(back.destination), []).append((place, back))
 
     def of(self, table: Table, effect: Effect, most: int | None = None) -> Foreseen:
         """Judge every probe that a mutant can touch; with `most`, only until so many have failed."""
@@ -133,6 +164,20 @@ class Foresight:
         """What the judge would say (checks/judge.py)."""
         if probe.version == 6 and self._no_ipv6:
             return Verdict.PASS  # discarded by the fabric's kernel before it meets a rule
+        if probe.kind in {ProbeClass.FABRIC, ProbeClass.LAST_HOP}:
+            return self._verdict_on_fabric(probe, loaded, rules)
+        if not self._comes_about(probe, loaded):
+            return Verdict.INCONCLUSIVE  # there is no conversation to speak of, and so nothing was sent
+        return self._verdict_on_legs(probe, loaded, rules)
+
+    def _comes_about(self, probe: Probe, loaded: Loaded) -> bool:
+        """Whether there is the conversation that an ICMP error is about."""
+        if probe.about < 0 or probe.state is not State.RELATED:
+            return True
+        begun = opening(self.plan.flows[probe.about])
+        return all(walk(loaded, leg, routes=self._routes).accepted for leg in begun)
+
+    def _verdict_on_legs(self, probe: Probe, loaded: Loaded, rules: Mapping[int, Rule]) -> Verdict:
         way = way_of(probe) or Way.FORWARD
         for leg in legs(probe):
             walked = walk(loaded, leg, routes=self._routes, way=way)
@@ -140,17 +185,38 @@ class Foresight:
                 return Verdict.INCONCLUSIVE  # let in, and then there is no route: nothing is seen of it again
             if way is Way.INPUT:
                 # Nobody captures inside the fabric: the log alone speaks, also of what was let in after it.
-                return Verdict.PASS if _word(walked, rules) else Verdict.INCONCLUSIVE
+                return Verdict.PASS if _word(walked.stops, rules) else Verdict.INCONCLUSIVE
             if walked.accepted is not probe.allowed:
-                told = walked.accepted or _word(walked, rules)
-                # Once the first packet has arrived, a connection that fails has failed, logged or not.
-                return Verdict.FAIL if told or leg.state is State.ESTABLISHED else Verdict.INCONCLUSIVE
-            if not walked.accepted and (word := _word(walked, rules)) != Denial.SPOOFED:
+                told = walked.accepted or _word(walked.stops, rules)
+                # A connection that fails has failed, logged or not.
+                return Verdict.FAIL if told or (probe.allowed and leg.protocol == TCP) else Verdict.INCONCLUSIVE
+            if not walked.accepted and (word := _word(walked.stops, rules)) != Denial.SPOOFED:
                 if not word:
                     return Verdict.INCONCLUSIVE
                 if probe.kind is ProbeClass.SPOOFED:
                     return Verdict.FAIL  # let in with a false source, and stopped by another rule
         return Verdict.PASS
+
+    def _verdict_on_fabric(self, probe: Probe, loaded: Loaded, rules: Mapping[int, Rule]) -> Verdict:
+        """Of what ends in the fabric: nobody captures there, so its log speaks, and what it answers."""
+        is_last_hop = probe.kind is ProbeClass.LAST_HOP
+        walked = walk(loaded, probe.packet, routes=self._routes, way=Way.FORWARD if is_last_hop else Way.INPUT)
+        stops = tuple(stop for stop in walked.stops if not is_last_hop or stop.chain.hook == "prerouting")
+        # ip_forward() looks at the time to live before the hook.
+        is_in = walked.accepted or (is_last_hop and any(stop.chain.hook == "forward" for stop in walked.stops))
+        told = _word(stops, rules)
+        back = self._answer(probe)
+        if is_in and back is not None:
+            returned = walk(loaded, back, routes=self._routes, way=Way.OUTPUT)
+            word = _word(returned.stops, rules)
+            if returned.accepted or (word and not is_last_hop):
+                return Verdict.FAIL
+            told = told or word
+        return Verdict.PASS if told else Verdict.INCONCLUSIVE
+
+    def _answer(self, probe: Probe) -> Packet | None:
+        gateway = self._gateways.get((probe.source, probe.version))
+        return None if gateway is None else answer(probe, gateway)
 
 
 def _holds(box: Box, packet: Packet) -> bool:
@@ -163,9 +229,9 @@ def _holds(box: Box, packet: Packet) -> bool:
     )
 
 
-def _word(walked: Walk, rules: Mapping[int, Rule]) -> str:
+def _word(stops: tuple[Stop, ...], rules: Mapping[int, Rule]) -> str:
     """The reason that the prober hears of a drop from the firewall's log; empty if it hears nothing."""
-    words = (heard(rules[id(stop.rule)]) for stop in walked.stops if stop.rule is not None)
+    words = (heard(rules[id(stop.rule)]) for stop in stops if stop.rule is not None)
     return next((word.removeprefix(LOG_PREFIX) for word in words if word), "")
 
 

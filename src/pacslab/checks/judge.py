@@ -16,6 +16,8 @@ from pacslab.model.verdict import Accounting, Result, Verdict
 Judgement = tuple[Verdict, str, str]  # verdict, what was observed, why it is in doubt
 
 # There is nobody at the address, or the packet must not get so far that it would matter who is.
+# Whatever comes back of these, the fabric itself has said.
+_ANSWERED_BY_FABRIC = frozenset({ProbeClass.FABRIC, ProbeClass.LAST_HOP})
 WITHOUT_TARGET = frozenset(
     {
         ProbeClass.NO_IPV6,
@@ -24,6 +26,7 @@ WITHOUT_TARGET = frozenset(
         ProbeClass.FABRIC,
         ProbeClass.BROADCAST,
         ProbeClass.MULTICAST,
+        ProbeClass.LAST_HOP,
     },
 )
 
@@ -136,18 +139,48 @@ def _judge_unconnected(probe: Probe, ending: Ending, control: Control | None) ->
         if probe.version == 6 and ending.fate is Fate.ARRIVED:
             return Verdict.SKIPPED, "arrived", "nothing listens over IPv6 there, so no connection was to be had"
         return Verdict.INCONCLUSIVE, ending.connect.value, "nothing listens there, so the flow could not be tried"
+    if ending.fate is Fate.LOST and ending.connect is Connect.TIMED_OUT:
+        # Seen leaving, and the service answers past the firewall: whoever swallows it, the flow is not open.
+        return Verdict.FAIL, "not connected: timed-out, and no log entry says why", ""
     if ending.fate is not Fate.ARRIVED:
         return Verdict.INCONCLUSIVE, f"probe {ending.fate.value}", "the probe is not accounted for"
     return Verdict.FAIL, f"not connected: {ending.connect.value}", ""
 
 
+def judge_other(probe: Probe, ending: Ending, control: Control | None) -> Judgement:
+    """Judge a probe of anything but a service's port."""
+    return _judge_error(ending) if probe.allowed else judge_denied(probe, ending, control)
+
+
+def _judge_error(ending: Ending) -> Judgement:
+    """An ICMP error that may come: its arrival is all there is to see."""
+    match ending.fate:
+        case Fate.ARRIVED if not ending.elsewhere:
+            return Verdict.PASS, "arrived", ""
+        case Fate.ARRIVED:
+            return Verdict.FAIL, f"reached {ending.elsewhere}", ""
+        case Fate.DROPPED | Fate.REJECTED:
+            return Verdict.FAIL, f"{ending.fate.value} by the firewall ({_word(ending)})", ""
+        case Fate.UNSENT:
+            return Verdict.INCONCLUSIVE, "not sent", "the conversation that it is about did not come about"
+    return Verdict.INCONCLUSIVE, ending.fate.value, "the probe is not accounted for"
+
+
 def judge_denied(probe: Probe, ending: Ending, control: Control | None) -> Judgement:
     """A denial counts only when the firewall accounts for it and the target, if there is one, was alive."""
+    if probe.kind in _ANSWERED_BY_FABRIC and not ending.elsewhere and ending.reply is not Reply.NONE:
+        return Verdict.FAIL, f"the fabric answered {ending.reply.value.upper()}", ""
     if ending.fate is Fate.ARRIVED:
         answered = f", and was answered {ending.reply.value.upper()}" if ending.reply is not Reply.NONE else ""
-        return Verdict.FAIL, f"reached {ending.elsewhere or 'the receiver'}{answered}", ""
+        receiver = "the fabric" if probe.kind is ProbeClass.FABRIC else "the receiver"
+        return Verdict.FAIL, f"reached {ending.elsewhere or receiver}{answered}", ""
     if ending.connect is Connect.CONNECTED:
         return Verdict.FAIL, "connected", ""
+    return _judge_stopped(probe, ending, control)
+
+
+def _judge_stopped(probe: Probe, ending: Ending, control: Control | None) -> Judgement:
+    """Not seen to arrive: by whose word."""
     if ending.fate is Fate.DISCARDED and probe.kind is ProbeClass.NO_IPV6:
         return Verdict.PASS, "discarded: the fabric's kernel does not speak IPv6, and counted it", ""
     if ending.fate in {Fate.DROPPED, Fate.REJECTED} and ending.prefix:

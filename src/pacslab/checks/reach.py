@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from pacslab.checks.asking import Ending, Endings, request
 from pacslab.checks.catalogue.reach import BY_CLASS
-from pacslab.checks.judge import WITHOUT_TARGET, Judgement, evidence, judge_accounting, judge_denied, judge_reach
+from pacslab.checks.judge import WITHOUT_TARGET, Judgement, evidence, judge_accounting, judge_other, judge_reach
 from pacslab.checks.taking_part import judge_cables, judge_destinations, judge_sources
 from pacslab.compiler.probes import probes
 from pacslab.engine.converge import plugs
 from pacslab.engine.docker_values import Running
 from pacslab.engine.fabric import Fabric, Progress
 from pacslab.model.dicom import Protocol
-from pacslab.model.packet import TCP, UDP
+from pacslab.model.packet import TCP, UDP, State
 from pacslab.model.plan import Plan
 from pacslab.model.probe import EVERYBODY, THE_FABRIC, Probe, ProbeClass
 from pacslab.model.ruleset import LOG_PREFIX, Denial
@@ -28,6 +28,7 @@ _BY_CABLE = {
     ProbeClass.NO_IPV6: EVERYBODY,
     ProbeClass.UNASSIGNED: EVERYBODY,
     ProbeClass.FABRIC: THE_FABRIC,
+    ProbeClass.LAST_HOP: THE_FABRIC,
     ProbeClass.BROADCAST: EVERYBODY,
     ProbeClass.MULTICAST: EVERYBODY,
 }
@@ -95,7 +96,7 @@ def _judge_group(group: Group, members: list[tuple[int, Probe]], endings: Ending
             passed.setdefault(f"dropped by the firewall ({_word(endings.prefix(number))})", []).append(probe)
             continue
         ending = endings.of(number, probe)
-        judgement = judge_denied(probe, ending, control)
+        judgement = judge_other(probe, ending, control)
         if judgement[0] is Verdict.PASS:
             passed.setdefault(judgement[1], []).append(probe)
         else:
@@ -114,7 +115,7 @@ def _judge_group(group: Group, members: list[tuple[int, Probe]], endings: Ending
 
 def _is_plainly_dropped(number: int, probe: Probe, endings: Endings, control: Control | None) -> bool:
     """The common case, without a look at anything else."""
-    if not endings.is_plain(number) or not (word := endings.prefix(number)):
+    if probe.allowed or not endings.is_plain(number) or not (word := endings.prefix(number)):
         return False
     if probe.kind in WITHOUT_TARGET:
         return probe.kind is not ProbeClass.SPOOFED or _word(word) == Denial.SPOOFED.value
@@ -157,12 +158,19 @@ def _what(probe: Probe) -> str:
     """What tells a probe from the others of its group."""
     if probe.kind is ProbeClass.SPOOFED:
         return f"{probe.source_address} -> {probe.destination}:{probe.packet.service}"
+    if probe.kind is ProbeClass.ERROR:
+        about = "an open conversation" if probe.state is State.RELATED else "no conversation"
+        return f"{probe.packet.service} about {about}"
     if probe.kind in _BY_CABLE:
         return f"{probe.destination_address}:{probe.packet.service}"
     return probe.packet.service
 
 
 def _expected(kind: ProbeClass) -> str:
+    if kind is ProbeClass.ERROR:
+        return "types 3, 11 and 12 (IPv6: 1 to 4) arrive, others are denied"
+    if kind is ProbeClass.LAST_HOP:
+        return "dropped, and no answer from the fabric"
     if kind is ProbeClass.SPOOFED:
         return "dropped by the firewall as spoofed"
     if kind is ProbeClass.NO_IPV6:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pacslab.checks import proof
 from pacslab.checks.asking import Endings, request
-from pacslab.checks.judge import WITHOUT_TARGET, judge_denied, judge_reach
+from pacslab.checks.judge import WITHOUT_TARGET, judge_other, judge_reach
 from pacslab.checks.mutate import Bench, Case, notice
 from pacslab.engine.fabric import Fabric
 from pacslab.errors import Exit, PacslabError
@@ -118,7 +118,7 @@ class Trials:
                 results.append(judge_reach(probe, flow, ending, control, probe.packet.service))
             else:
                 control = None if probe.kind in WITHOUT_TARGET else endings.alive(probe.destination)
-                verdict, observed, reason = judge_denied(probe, ending, control)
+                verdict, observed, reason = judge_other(probe, ending, control)
                 ends = (probe.source, probe.destination, probe.packet.service)
                 results.append(Result(probe.kind.value, verdict, *ends, "denied", observed, reason=reason))
         return results

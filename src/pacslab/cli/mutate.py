@@ -32,7 +32,10 @@ def mutate(
     sample: Annotated[
         int | None,
         typer.Option(
-            "--sample", min=1, metavar="N", help="Try only N mutants live, as many of each operator as can be."
+            "--sample",
+            min=1,
+            metavar="N",
+            help="Score, and try live, only N mutants, as many of each operator as can be.",
         ),
     ] = None,
     static: Annotated[
@@ -51,14 +54,12 @@ def mutate(
     size = len(bench.mutants) if sample is None else sample
     chosen = scoring.sample(bench.mutants, size, seed)
     with progress(f"mutate {target.plan.lab}") as report:
-        # Without a lab a sample is scored; with one, all are, and the sample is tried on the wire besides.
-        cases, static_s = scoring.static(bench, chosen if static else bench.mutants, report)
+        cases, static_s = scoring.static(bench, chosen, report)
         tried: dict[str, Scored] = {}
         began = time.monotonic()
         if trials is not None:
-            names = {mutant.id for mutant in chosen}
             with target.state.held("mutate"):
-                tried = _live(trials, [case for case in cases if case.mutant.id in names], report)
+                tried = _live(trials, cases, report)
     scored = tuple(tried.get(case.mutant.id, case.scored) for case in cases)
     live_s = time.monotonic() - began if tried else 0.0
     outcome = scoring.score(bench, scored, seed=seed, static_s=static_s, live_s=live_s)
@@ -93,7 +94,7 @@ def _trials(docker: Docker, target: Target, bench: Bench, seed: int) -> Trials:
     return Trials(bench, Fabric(docker, plan.fabric.name), plugs(plan, running_now), seed)
 
 
-def _live(trials: Trials, cases: list[Case], report: Report) -> dict[str, Scored]:
+def _live(trials: Trials, cases: tuple[Case, ...], report: Report) -> dict[str, Scored]:
     trials.refuse_unfit()
     tried: dict[str, Scored] = {}
     for done, case in enumerate(cases, 1):

@@ -31,6 +31,7 @@ _WITH_IPV6 = (
     ("net.ipv6.conf.default.autoconf", "0"),
 )
 # rp_filter is off because it drops without counting: the ruleset's own anti-spoofing counts and logs.
+# icmp_ratemask is empty so that whether the fabric would answer does not depend on how often it was asked before.
 # tcp_loose is off so that a stray ACK is invalid, not a new conversation.
 _FABRIC_SYSCTLS = (
     ("net.ipv4.ip_forward", "1"),
@@ -39,6 +40,7 @@ _FABRIC_SYSCTLS = (
     ("net.ipv4.conf.all.send_redirects", "0"),
     ("net.ipv4.conf.default.send_redirects", "0"),
     ("net.netfilter.nf_conntrack_tcp_loose", "0"),
+    ("net.ipv4.icmp_ratemask", "0"),
 )
 
 

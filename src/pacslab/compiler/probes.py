@@ -11,7 +11,7 @@ from pacslab.compiler.probe_ports import other_ports, twin_ports
 from pacslab.model.dicom import Protocol
 from pacslab.model.packet import ACK, EPHEMERAL, FIN, ICMP, ICMPV6, RST, SYN, TCP, UDP, State
 from pacslab.model.plan import Flow, Plan, PlannedNode
-from pacslab.model.probe import EVERYBODY, THE_FABRIC, Probe, ProbeClass
+from pacslab.model.probe import EVERYBODY, THE_FABRIC, Manner, Probe, ProbeClass
 
 NUMBERS = {Protocol.TCP: TCP, Protocol.UDP: UDP}
 REPLY_PORT = 32_000  # stands for a client's own port; among those that the prober's captures listen to
@@ -19,6 +19,9 @@ REPLY_PORT = 32_000  # stands for a client's own port; among those that the prob
 ECHO = {4: (ICMP, 8 << 8), 6: (ICMPV6, 128 << 8)}
 NEIGHBOUR_SOLICITATION = 135 << 8  # RFC 4861 4.3
 SCTP, GRE = 132, 47
+# RFC 792, RFC 4443: errors that may come back about a conversation, and those that need not: source quench, redirect.
+_ERRORS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}
+_NEEDLESS_ERRORS = {4: (4, 5), 6: ()}
 _OTHER_PROTOCOLS = (TCP - 1, TCP + 1, UDP - 1, UDP + 1, GRE, SCTP)
 _FLAGS = (FIN, RST, 0, SYN | FIN)
 _FABRIC_PORTS = ((TCP, 22), (TCP, 53), (UDP, 53))
@@ -47,6 +50,8 @@ def probes(plan: Plan) -> Iterator[Probe]:
         for source in half.nodes:
             yield from half.spoofed(source)
             yield from half.nobody(source)
+            yield from half.errors(source)
+            yield from half.first_flow(source)
     for source in plan.nodes:
         yield from _without_ipv6(plan, source)
 
@@ -131,7 +136,9 @@ class _Half:
             for kind, flags in ((ProbeClass.ACK, ACK), (ProbeClass.SYN_ACK, SYN | ACK)):
                 yield Probe(kind, source.name, destination.name, start, end, TCP, port, EPHEMERAL, flags, State.INVALID)
         if denied is not None and self.version == 4:
-            yield Probe(ProbeClass.FRAGMENT, source.name, destination.name, start, end, *denied, is_fragmented=True)
+            yield Probe(
+                ProbeClass.FRAGMENT, source.name, destination.name, start, end, *denied, manner=Manner.FRAGMENTS
+            )
 
     def of_flows(self) -> Iterator[Probe]:
         """What is one step beside each permitted conversation."""
@@ -150,11 +157,17 @@ class _Half:
             yield Probe(ProbeClass.ACK, *back, TCP, REPLY_PORT, port, ACK, State.INVALID)
 
     def spoofed(self, source: PlannedNode) -> Iterator[Probe]:
-        """Every permitted conversation of others, begun from this cable; who has none is claimed to begin some."""
-        silent = {node.name: self.address(node) for node in self.nodes}
+        """Every permitted conversation of others, begun from this cable; who has none is claimed to begin some.
+
+        And addresses that nobody has: beside the node's own, and free in its zone.
+        """
+        own = self.address(source)
+        beside = (type(own)(int(own) + step) for step in (-1, 1))
+        free = (address for zone, address in self.free if zone == source.zone)
+        claimed: dict[Address, None] = dict.fromkeys((*(self.address(node) for node in self.nodes), *beside, *free))
         for _, flow in self.flows:
-            silent.pop(flow.source, None)
             if source.name not in {flow.source, flow.destination}:
+                claimed.pop(flow.source_address, None)
                 yield Probe(
                     ProbeClass.SPOOFED,
                     source.name,
@@ -164,12 +177,32 @@ class _Half:
                     NUMBERS[flow.protocol],
                     flow.port,
                 )
-        silent.pop(source.name, None)
+        claimed.pop(own, None)
         others = [node for node in self.nodes if node is not source]
-        for name, address in silent.items():
-            for other in [one for one in others if one.name != name][:1]:
+        for address in claimed:
+            for other in [one for one in others if self.address(one) != address][:1]:
                 end = self.address(other)
                 yield Probe(ProbeClass.SPOOFED, source.name, other.name, address, end, TCP, _door(other))
+
+    def errors(self, source: PlannedNode) -> Iterator[Probe]:
+        """ICMP errors to the initiator of a conversation that is open, and one about none."""
+        others = ((n, f) for n, f in self.flows if f.protocol is Protocol.TCP and f.source != source.name)
+        for place, flow in others:
+            protocol, own = ECHO[self.version][0], self.address(source)
+            way = (ProbeClass.ERROR, source.name, flow.source, own, flow.source_address, protocol, 0)
+            for kind in _ERRORS[self.version]:
+                yield Probe(*way, kind << 8, state=State.RELATED, flow=place, about=place)
+            for kind in _NEEDLESS_ERRORS[self.version]:
+                yield Probe(*way, kind << 8, state=State.RELATED, about=place)
+            yield Probe(*way, _ERRORS[self.version][0] << 8, state=State.INVALID, about=place)
+            return
+
+    def first_flow(self, source: PlannedNode) -> Iterator[Probe]:
+        """A permitted conversation of the node, begun so that it must not come about."""
+        for flow in [f for _, f in self.flows if f.source == source.name and f.protocol is Protocol.TCP][:1]:
+            way = (flow.source, flow.destination, flow.source_address, flow.destination_address, TCP, flow.port)
+            yield Probe(ProbeClass.CHECKSUM, *way, state=State.INVALID, manner=Manner.DAMAGED)
+            yield Probe(ProbeClass.LAST_HOP, *way, manner=Manner.LAST_HOP)
 
     def nobody(self, source: PlannedNode) -> Iterator[Probe]:
         """To addresses that are no node's: free ones, gateways, broadcast, multicast."""

@@ -15,11 +15,10 @@ from ipaddress import IPv4Address, IPv6Address
 
 from pacslab.fabric.ears import Ears
 from pacslab.fabric.ledger import Ledger
-from pacslab.fabric.position import Position
+from pacslab.fabric.position import RESET_ON_CLOSE, Position
 from pacslab.fabric.volley import source_port
 from pacslab.model.sweep import Address, Confirmation, Connect
 
-RESET_ON_CLOSE = b"\x01\0\0\0\0\0\0\0"  # struct linger: on, 0 s: neither end keeps anything
 OUTCOMES = {
     0: Connect.CONNECTED,
     errno.ECONNREFUSED: Connect.REFUSED,

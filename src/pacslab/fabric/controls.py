@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from pacslab.fabric.connects import OUTCOMES, RESET_ON_CLOSE
+from pacslab.fabric.connects import OUTCOMES
 from pacslab.fabric.ears import Ears
 from pacslab.fabric.ledger import Knock, Ledger
 from pacslab.fabric.packets import RST, TCP, UDP, Ends, ethernet, tcp_packet, udp_packet
-from pacslab.fabric.position import Seat
+from pacslab.fabric.position import RESET_ON_CLOSE, Seat
 from pacslab.fabric.volley import source_port
 from pacslab.fabric.wiring import fabric_mac
 from pacslab.model.dicom import Protocol
@@ -54,7 +54,7 @@ class Controls:
         sent: list[tuple[Door, int, Knock]] = []
         for place, door in enumerate(left):
             # Its source port follows from its id, which the ledger is about to give.
-            number = (self.ledger.base + len(self.ledger.probe)) & 0xFFFFFFFF
+            number = self.ledger.number(len(self.ledger.probe))
             ports = source_port(number), door.port
             knock = Knock(self.places[door.node], PROTOCOL_NUMBERS[door.protocol], ports)
             assert self.ledger.open_control(knock) == number

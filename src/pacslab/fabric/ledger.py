@@ -10,9 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pacslab.fabric.packets import ACK, RST, SYN, TCP, Segment, is_echo_reply
+from pacslab.model.probe import Manner, ProbeClass
 from pacslab.model.sweep import FATES, REPLIES, Fate, Reply, Rows, Shape
 
 _ID_MASK = 0xFFFFFFFF
+# Ids go up by two: a node that wants no part of a SYN-ACK resets it with the number after its SYN's (RFC 9293
+# 3.10.7.1), which must not be the next attempt's.
+_ID_STEP = 2
 _SENT, _ARRIVED, _ELSEWHERE = 1, 2, 4
 _REPLY_SHIFT = 3
 _CONTROL = _ID_MASK  # in place of a probe's number
@@ -33,7 +37,7 @@ class Knock:
 
 @dataclass(slots=True)
 class Ledger:
-    """All attempts of a sweep; an attempt's id is its place counted from a base nobody can guess."""
+    """All attempts of a sweep; an attempt's id is twice its place, counted from a base nobody can guess."""
 
     base: int
     rows: Rows
@@ -54,7 +58,11 @@ class Ledger:
         self.probe.append(probe)
         self.state.append(0)
         self.word.append(0)
-        return (self.base + len(self.probe) - 1) & _ID_MASK
+        return self.number(len(self.probe) - 1)
+
+    def number(self, place: int) -> int:
+        """The id of the attempt at a place."""
+        return (self.base + _ID_STEP * place) & _ID_MASK
 
     def open_control(self, knock: Knock) -> int:
         """Enter a control; returns its id."""
@@ -96,10 +104,8 @@ class Ledger:
         place = self._find(segment.number)
         if place >= 0 and self._is_it(place, segment):
             self._note_packet(place, at, segment, outgoing=outgoing)
-        elif segment.quoted is not None:
-            quoted = self._find(segment.quoted.number)
-            if quoted >= 0 and self._is_it(quoted, segment.quoted):
-                self._note_reply(quoted, at, Reply.ICMP, outgoing=outgoing)
+        elif place >= 0 and segment.quoted is not None and self._is_it(place, segment.quoted):
+            self._note_reply(place, at, Reply.ICMP, outgoing=outgoing)
         elif place >= 0 and is_echo_reply(segment):
             self._note_reply(place, at, Reply.ECHO, outgoing=outgoing)
         elif segment.protocol == TCP:
@@ -107,13 +113,36 @@ class Ledger:
 
     def note_drop(self, prefix: str, segment: Segment | None) -> None:
         """Enter what the firewall's log says of a packet."""
-        place = self._find(segment.number) if segment is not None else -1
-        if place < 0 or segment is None or not self._is_it(place, segment):
+        place = self._find(segment.number) if segment is not None and not self._is_from_fabric(segment) else -1
+        if place < 0 or segment is None or not (self._is_it(place, segment) or self._is_last_hop(place, segment)):
             self.foreign_drops += 1
         elif not self.word[place]:
             if prefix not in self.prefixes:
                 self.prefixes.append(prefix)
             self.word[place] = min(self.prefixes.index(prefix), 0xFF)
+
+    def _is_from_fabric(self, segment: Segment) -> bool:
+        """Enter an answer of the fabric's own stack that its rules stopped on the way out: the probe was let in."""
+        if segment.protocol == TCP and segment.flags & ACK and segment.flags & (SYN | RST):
+            place = self._find(segment.acknowledged)
+            is_answer = place >= 0 and self._answers(place, segment)
+        else:
+            place = self._find(segment.number)
+            quoted = segment.quoted
+            is_answer = place >= 0 and (is_echo_reply(segment) or (quoted is not None and self._is_it(place, quoted)))
+        if not is_answer or self.probe[place] == _CONTROL:
+            return False
+        if self.shapes[self.rows.shape[self.probe[place]]].kind is not ProbeClass.FABRIC:
+            return False
+        self.state[place] |= _ELSEWHERE
+        return True
+
+    def _is_last_hop(self, place: int, segment: Segment) -> bool:
+        """Whether it is the fabric's own error about an attempt that was to end there."""
+        if segment.quoted is None or self.probe[place] == _CONTROL:
+            return False
+        shape = self.shapes[self.rows.shape[self.probe[place]]]
+        return shape.manner is Manner.LAST_HOP and self._is_it(place, segment.quoted)
 
     def _note_packet(self, place: int, at: int, segment: Segment, *, outgoing: bool) -> None:
         number = self.probe[place]
@@ -176,5 +205,5 @@ class Ledger:
 
     def _find(self, number: int) -> int:
         """An attempt's place by its id; -1: there is none."""
-        place = (number - self.base) & _ID_MASK
-        return place if number >= 0 and place < len(self.probe) else -1
+        place, between = divmod((number - self.base) & _ID_MASK, _ID_STEP)
+        return place if number >= 0 and not between and place < len(self.probe) else -1

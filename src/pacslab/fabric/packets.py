@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
+ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
 # Probes come from ports 16384-32767: below the range a Linux node's own connections come from, told by two bits.
@@ -18,6 +18,7 @@ _IPV6 = struct.Struct("!IHBB16s16s")  # RFC 8200 3
 _TCP = struct.Struct("!HHIIBBHHH")  # RFC 9293 3.1
 _UDP = struct.Struct("!HHHH")  # RFC 768
 _ICMP = struct.Struct("!HHI")  # type and code, checksum, identifier and sequence number
+_INIT = struct.Struct("!BBHIIHHI")  # RFC 9260 3.3.2
 _MSS_1460 = b"\x02\x04\x05\xb4"
 _DONT_FRAGMENT, _MORE_FRAGMENTS = 0x4000, 0x2000
 _TTL = 64
@@ -25,7 +26,8 @@ _WINDOW = 64240  # what a Linux node offers with this MSS
 _FIRST_FRAGMENT_BYTES = 8  # of what follows the IP header: ports and sequence number, no flags
 _ECHO_REPLIES = {(ICMP, 0), (ICMPV6, 129)}
 # RFC 792: destination unreachable, time exceeded, parameter problem quote the packet they are about; RFC 4443: 1-4 do.
-_ERRORS = {ICMP: frozenset({3, 11, 12}), ICMPV6: frozenset({1, 2, 3, 4})}
+# RFC 792 4, 5: source quench and redirect do, too.
+_QUOTING = {ICMP: frozenset({3, 4, 5, 11, 12}), ICMPV6: frozenset({1, 2, 3, 4})}
 
 
 class Segment(NamedTuple):
@@ -37,7 +39,9 @@ class Segment(NamedTuple):
     source_port: int = 0  # ICMP: type and code
     destination_port: int = 0
     flags: int = 0  # TCP's
-    number: int = -1  # TCP's sequence number, ICMP's identifier and sequence, else the id after the mark
+    number: int = (
+        -1
+    )  # TCP's sequence number, ICMP's identifier and sequence or quoted number, else the id after the mark
     acknowledged: int = -1  # the sequence number a TCP segment with ACK answers, less the SYN's one
     quoted: Segment | None = None  # what an ICMP error is about
     version: int = 4
@@ -85,6 +89,41 @@ def icmp_packet(ends: Ends, protocol: int, word: int, *, number: int) -> bytes:
     return _ip(ends, protocol, body[:2] + total.to_bytes(2, "big") + body[4:], number)
 
 
+def error_packet(ends: Ends, protocol: int, word: int, about: bytes) -> bytes:
+    """A packet with an ICMP error that quotes the beginning of another (RFC 792, RFC 4443 3)."""
+    body = _ICMP.pack(word, 0, 0) + about
+    total = _sum(ends, protocol, body) if protocol == ICMPV6 else checksum(body)
+    return _ip(ends, protocol, body[:2] + total.to_bytes(2, "big") + body[4:], 0)
+
+
+def sctp_packet(ends: Ends, ports: tuple[int, int], *, number: int) -> bytes:
+    """A packet that asks for an SCTP association (RFC 9260 3.3.2); its initiate tag is the probe id."""
+    chunk = _INIT.pack(1, 0, _INIT.size, number or 1, _WINDOW, 1, 1, number)
+    head = struct.pack("!HHI", *ports, 0)
+    # RFC 9260 appendix A: the checksum goes on the wire with its low byte first.
+    total = _crc32c(head + b"\0\0\0\0" + chunk).to_bytes(4, "little")
+    return _ip(ends, SCTP, head + total + chunk, number)
+
+
+def damaged(packet: bytes, version: int) -> bytes:
+    """A TCP packet whose transport checksum is wrong."""
+    at = (20 if version == 4 else 40) + 16
+    return packet[:at] + bytes([packet[at] ^ 0xFF, packet[at + 1]]) + packet[at + 2 :]
+
+
+def last_hop(packet: bytes, version: int) -> bytes:
+    """An IP packet whose time to live, or hop limit, is 1."""
+    if version == 6:
+        return packet[:7] + b"\x01" + packet[8:]
+    head = packet[:8] + b"\x01" + packet[9:10] + b"\0\0" + packet[12:20]
+    return head[:10] + checksum(head).to_bytes(2, "big") + head[12:] + packet[20:]
+
+
+def is_error(protocol: int, word: int) -> bool:
+    """Whether an ICMP message of that type and code quotes another packet."""
+    return word >> 8 in _QUOTING.get(protocol, ())
+
+
 def other_packet(ends: Ends, protocol: int, ports: tuple[int, int], *, number: int) -> bytes:
     """A packet of any other protocol: two ports as most have them, the mark and the probe id."""
     return _ip(ends, protocol, struct.pack("!HH", *ports) + MARK + number.to_bytes(4, "big"), number)
@@ -120,12 +159,15 @@ def parse(data: bytes) -> Segment | None:
         return None
     if protocol == TCP:
         return _parse_tcp(data, start, source, destination, version)
-    if protocol in _ERRORS:
+    if protocol in _QUOTING:
         word = data[start] << 8 | data[start + 1]
-        quoted = parse(data[start + 8 :]) if data[start] in _ERRORS[protocol] else None
-        number = -1 if quoted is not None else int.from_bytes(data[start + 4 : start + 8], "big")
+        quoted = parse(data[start + 8 :]) if data[start] in _QUOTING[protocol] else None
+        number = quoted.number if quoted is not None else int.from_bytes(data[start + 4 : start + 8], "big")
         return Segment(source, destination, protocol, word, number=number, quoted=quoted, version=version)
     source_port, destination_port = struct.unpack_from("!HH", data, start)
+    if protocol == SCTP and len(data) >= start + 20:
+        number = int.from_bytes(data[start + 16 : start + 20], "big")
+        return Segment(source, destination, protocol, source_port, destination_port, number=number, version=version)
     number = _marked(data, start + (8 if protocol == UDP else 4))
     return Segment(source, destination, protocol, source_port, destination_port, number=number, version=version)
 
@@ -142,6 +184,16 @@ def _parse_tcp(data: bytes, start: int, source: int, destination: int, version: 
     source_port, destination_port, number, acknowledged, _, flags = struct.unpack_from("!HHIIBB", data, start)
     answers = (acknowledged - 1) & 0xFFFFFFFF if flags & ACK else -1
     return Segment(source, destination, TCP, source_port, destination_port, flags, number, answers, None, version)
+
+
+def _crc32c(data: bytes) -> int:
+    """RFC 9260 appendix A; bit by bit, because few such packets are sent."""
+    rest = 0xFFFFFFFF
+    for byte in data:
+        rest ^= byte
+        for _ in range(8):
+            rest = rest >> 1 ^ (0x82F63B78 if rest & 1 else 0)
+    return rest ^ 0xFFFFFFFF
 
 
 def _marked(data: bytes, at: int) -> int:

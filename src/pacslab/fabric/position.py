@@ -17,6 +17,7 @@ from pacslab.fabric.refusal import NotANode
 from pacslab.fabric.wiring import NODE_INTERFACE
 from pacslab.model.sweep import Target
 
+RESET_ON_CLOSE = b"\x01\0\0\0\0\0\0\0"  # struct linger: on, 0 s: neither end keeps anything
 _SIOCGIFADDR, _SIOCGIFFLAGS = 0x8915, 0x8913
 _IFF_UP = 1
 

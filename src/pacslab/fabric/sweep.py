@@ -22,6 +22,7 @@ from pacslab.fabric.nflog import Log
 from pacslab.fabric.packets import TCP, UDP
 from pacslab.fabric.position import Position, Seat, take_seat
 from pacslab.fabric.refusal import Refusal
+from pacslab.fabric.talks import Talks
 from pacslab.fabric.volley import Volley, source_port
 from pacslab.model.probe import ProbeClass
 from pacslab.model.sweep import (
@@ -63,7 +64,8 @@ def sweep(request: SweepRequest, progress: Progress) -> SweepReport:
         numbers = [int(address) for address in request.addresses]
         ledger = Ledger(int.from_bytes(os.urandom(4), "big"), rows, request.shapes, numbers, request.owners)
         ears = stack.enter_context(Ears(positions, log, ledger))
-        return _Run(request, rows, seats, ledger, ears, progress).report()
+        talks = stack.enter_context(Talks(request.talks, seats))
+        return _Run(request, rows, seats, ledger, ears, talks, progress).report()
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ class _Run:
     seats: Sequence[Seat]
     ledger: Ledger
     ears: Ears
+    talks: Talks
     progress: Progress
     notes: list[str] = field(default_factory=list)
     fates: bytearray = field(default_factory=bytearray)  # of each probe, its rank
@@ -82,6 +85,7 @@ class _Run:
 
     def report(self) -> SweepReport:
         before = ruleset.deny_packets()
+        self.talks.open()
         self.fates = bytearray(len(self.rows.source))
         unheard = {place for place, shape in enumerate(self.request.shapes) if shape.kind is ProbeClass.NO_IPV6}
         shapes = self.rows.shape
@@ -96,6 +100,7 @@ class _Run:
         self._settle_fates(0)  # an earlier one may have been seen late
         self._forget(connections)
         self._note_absences(before, after)
+        self.talks.close()
         counts = [self.fates.count(RANK[fate]) for fate in FATES]
         of = dict(zip(FATES, counts, strict=True))
         fates, words = self._columns()
@@ -161,7 +166,7 @@ class _Run:
                 self.progress("probe", done, len(probes))
 
         addresses, shapes = self.request.addresses, self.request.shapes
-        volley = Volley(self.rows, shapes, addresses, self.seats, self.ledger, self.ears)
+        volley = Volley(self.rows, shapes, addresses, self.seats, self.ledger, self.ears, self.talks)
         volley.fire(probes, rate_per_s, tell)
         last = len(self.ledger.probe)
 
@@ -214,7 +219,7 @@ class _Run:
             if shape is None or self.ledger.word[place] or not self.ledger.state[place]:
                 continue
             if shape.protocol in {TCP, UDP}:
-                ports = shape.source_port or source_port((self.ledger.base + place) & 0xFFFFFFFF), rows.port[probe]
+                ports = shape.source_port or source_port(self.ledger.number(place)), rows.port[probe]
                 ends = numbers[rows.claimed[probe]], numbers[rows.destination[probe]]
                 opened.append(Conversation(*ends, shape.protocol, ports, shape.version))
         opened += [
@@ -222,7 +227,7 @@ class _Run:
             for one in connections
             if one.tries
         ]
-        forget(opened)
+        forget([*opened, *self.talks.conversations])
 
     def _note_absences(self, before: int | None, after: int | None) -> None:
         self.notes += [f"{seat.target.node}: {seat.absence}" for seat in self.seats if seat.absence]

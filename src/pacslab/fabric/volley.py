@@ -12,17 +12,25 @@ from pacslab.fabric.ledger import Ledger
 from pacslab.fabric.packets import (
     PORT_BITS,
     PORT_MASK,
+    SCTP,
     TCP,
     UDP,
     Ends,
+    damaged,
+    error_packet,
     fragments,
     icmp_packet,
+    is_error,
+    last_hop,
     other_packet,
+    sctp_packet,
     tcp_packet,
     udp_packet,
 )
 from pacslab.fabric.position import Position, Seat
+from pacslab.fabric.talks import Talks
 from pacslab.fabric.wiring import NODE_INTERFACE, fabric_mac
+from pacslab.model.probe import Manner
 from pacslab.model.sweep import Address, Rows, Shape
 
 _ETHER_TYPES = {4: 0x0800, 6: 0x86DD}
@@ -46,7 +54,18 @@ def packet_of(shape: Shape, ends: Ends, port: int, number: int) -> bytes:
         return tcp_packet(ends, ports, number=number, flags=shape.flags)
     if shape.protocol == UDP:
         return udp_packet(ends, ports, number=number)
+    if shape.protocol == SCTP:
+        return sctp_packet(ends, ports, number=number)
     return other_packet(ends, shape.protocol, ports, number=number)
+
+
+def _made(packet: bytes, shape: Shape) -> bytes:
+    match shape.manner:
+        case Manner.DAMAGED:
+            return damaged(packet, shape.version)
+        case Manner.LAST_HOP:
+            return last_hop(packet, shape.version)
+    return packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +78,7 @@ class Volley:
     seats: Sequence[Seat]
     ledger: Ledger
     ears: Ears
+    talks: Talks
 
     def fire(self, probes: Sequence[int], rate_per_s: float, progress: Callable[[int], None]) -> None:
         """Send each probe once from its source's position; a source without one sends nothing."""
@@ -80,14 +100,19 @@ class Volley:
             return
         shape = self.shapes[rows.shape[probe]]
         destination, text = numbers[rows.destination[probe]]
-        packet = packet_of(
-            shape, Ends(numbers[rows.claimed[probe]][0], destination, shape.version), rows.port[probe], number
-        )
+        ends = Ends(numbers[rows.claimed[probe]][0], destination, shape.version)
+        if shape.is_icmp and is_error(shape.protocol, shape.source_port):
+            about = self.talks.quote(rows.port[probe], number)
+            if about is None:
+                return  # there is no such conversation: nothing can be said of errors about it
+            packet = error_packet(ends, shape.protocol, shape.source_port, about)
+        else:
+            packet = _made(packet_of(shape, ends, rows.port[probe], number), shape)
         # Whether it left is for the capture at the source to say, not for this call.
         with suppress(OSError):
             if shape.version == 6 or destination == _ALL_ONES:
                 _send_frame(position, shape.version, destination, packet)
-            elif shape.is_fragmented:
+            elif shape.manner is Manner.FRAGMENTS:
                 for piece in fragments(packet):
                     position.sender.sendto(piece, (text, 0))
             else:

@@ -26,10 +26,22 @@ class ProbeClass(StrEnum):
     FLAGS = "stray flags"  # FIN, RST, none, SYN with FIN: of no conversation
     REPLY = "reply direction"  # the responder opens back from its service's port
     FRAGMENT = "fragment"  # a denied conversation's beginning in two pieces
+    CHECKSUM = "wrong checksum"  # a permitted conversation's beginning, damaged
+    ERROR = "icmp error"  # about an open conversation of others, or about none
+    LAST_HOP = "last hop"  # a permitted conversation's beginning whose time to live ends in the fabric
     UNASSIGNED = "unassigned address"  # of a zone's network
     FABRIC = "fabric"  # a gateway's address
     BROADCAST = "broadcast"
     MULTICAST = "multicast"
+
+
+class Manner(StrEnum):
+    """How a packet is made."""
+
+    WHOLE = "whole"
+    FRAGMENTS = "fragments"  # put together again before any rule sees it (nf_defrag, priority -400)
+    DAMAGED = "damaged"  # its transport checksum is wrong
+    LAST_HOP = "last hop"  # its time to live is 1
 
 
 class Probe(NamedTuple):
@@ -45,8 +57,9 @@ class Probe(NamedTuple):
     source_port: int = EPHEMERAL  # EPHEMERAL: any that the prober likes
     flags: int = SYN  # of TCP
     state: State = State.NEW  # what connection tracking will think
-    is_fragmented: bool = False  # put together again before any rule sees it (nf_defrag, priority -400)
+    manner: Manner = Manner.WHOLE
     flow: int = -1  # place, in the plan's flows, of the one that permits it; negative: denied
+    about: int = -1  # of an ICMP error: place, in the plan's flows, of the one whose packet it quotes
 
     @property
     def allowed(self) -> bool:

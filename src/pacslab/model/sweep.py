@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from pacslab.model.dicom import Protocol
 from pacslab.model.packet import SYN
-from pacslab.model.probe import ProbeClass
+from pacslab.model.probe import Manner, ProbeClass
 
 NOBODY = 0xFFFF  # in place of a target: the address is no node's
 Address = IPv4Address | IPv6Address
@@ -41,8 +41,19 @@ class Shape:
     protocol: int
     source_port: int = 0  # 0: the prober's own choice; of ICMP, type and code
     flags: int = SYN
-    is_fragmented: bool = False
+    manner: Manner = Manner.WHOLE
     is_icmp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A TCP conversation that ICMP errors are about."""
+
+    initiator: int  # target
+    source: Address
+    destination: Address
+    port: int
+    is_open: bool = True  # begun before the first probe and held to the last; False: there never was one
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,7 @@ class Rows:
     source: array[int]  # target whose cable it leaves by
     claimed: array[int]  # its source address, a place in the request's addresses
     destination: array[int]  # likewise
-    port: array[int]
+    port: array[int]  # of an ICMP error: a place in the request's talks
     shape: array[int]
 
     @classmethod
@@ -107,6 +118,7 @@ class SweepRequest:
     rows: str  # Rows, packed
     confirm: tuple[int, ...] = ()  # probes to repeat as full TCP connections (expected to be allowed)
     doors: tuple[Door, ...] = ()
+    talks: tuple[Talk, ...] = ()
     rate_per_s: int = 40_000
     settle_s: float = 0.5  # how long to wait for stragglers after the last probe
     connect_timeout_s: float = 3.0

@@ -13,6 +13,7 @@ from pacslab.checks.catalogue.reach import BY_CLASS
 from pacslab.checks.reach import MOST_SINGLY, accounting, judge
 from pacslab.compiler.probes import probes
 from pacslab.model.fabric import Plug
+from pacslab.model.packet import TCP, State
 from pacslab.model.plan import Plan
 from pacslab.model.probe import Probe, ProbeClass
 from pacslab.model.sweep import (
@@ -68,7 +69,9 @@ def perfect(plan: Plan, **changed: Fate) -> SweepReport:
         of[Fate.DROPPED],
         1.0,
         confirmations=tuple(
-            Confirmation(n, Connect.CONNECTED, 1, p.source_address) for n, p in enumerate(every) if p.allowed
+            Confirmation(n, Connect.CONNECTED, 1, p.source_address)
+            for n, p in enumerate(every)
+            if p.allowed and p.protocol == TCP
         ),
         controls=controls,
     )
@@ -92,7 +95,7 @@ def test_a_lab_as_planned_passes_in_every_pair_port_and_class(minimal: Plan) -> 
     assert {result.verdict for result in results} == {PASS}
     services = [r for r in results if r.check in {"REACH-01", "REACH-02"}]
     assert len(services) == 3 * 2 * len(minimal.ports)
-    assert {r.check for r in results} == {f"REACH-{n:02}" for n in range(1, 17)}
+    assert {r.check for r in results} == {f"REACH-{n:02}" for n in range(1, 19)}
     watched = [r for r in results if r.service == "watched port"]
     assert len(watched) == 3 * 2
     assert "445/tcp" in watched[0].evidence[0]
@@ -144,7 +147,11 @@ def test_each_that_arrives_is_a_failure_of_its_own(
     results = judge(minimal, report)
     assert _doubts(results) == [(BY_CLASS[kind].id, FAIL, source, destination, service)]
     (failed,) = [r for r in results if r.verdict is FAIL]
-    assert failed.observed == ("reached pacs" if kind is ProbeClass.MULTICAST else "reached the receiver")
+    assert failed.observed == (
+        {ProbeClass.MULTICAST: "reached pacs", ProbeClass.FABRIC: "reached the fabric"}.get(
+            kind, "reached the receiver"
+        )
+    )
     assert any(one.startswith("probe arrived") for one in failed.evidence)
 
 
@@ -223,9 +230,22 @@ def test_the_request_holds_every_probe_as_it_is(minimal: Plan) -> None:
         assert asked.targets[rows.source[number]].node == probe.source
         assert asked.addresses[rows.claimed[number]] == probe.source_address
         assert asked.addresses[rows.destination[number]] == probe.destination_address
-        assert (shape.kind, shape.protocol, rows.port[number]) == (probe.kind, probe.protocol, probe.destination_port)
+        assert (shape.kind, shape.protocol, shape.manner) == (probe.kind, probe.protocol, probe.manner)
+        if probe.about < 0:
+            assert rows.port[number] == probe.destination_port
+        else:
+            talk, flow = asked.talks[rows.port[number]], minimal.flows[probe.about]
+            assert asked.targets[talk.initiator].node == flow.source == probe.destination
+            assert (talk.source, talk.destination, talk.port) == (
+                flow.source_address,
+                flow.destination_address,
+                flow.port,
+            )
+            assert talk.is_open is (probe.state is State.RELATED)
         owner = asked.owners[rows.destination[number]]
         assert (asked.targets[owner].node if owner != NOBODY else "") in {probe.destination, ""}
-    assert [every[number].allowed for number in asked.confirm] == [True] * sum(p.allowed for p in every)
+    assert [every[number].allowed for number in asked.confirm] == [True] * sum(
+        p.allowed and p.protocol == TCP for p in every
+    )
     own = {(door.node, door.port) for door in asked.doors if door.is_own}
     assert own == {(node.name, service.port) for node in minimal.nodes for service in node.services}

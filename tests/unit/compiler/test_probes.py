@@ -45,10 +45,12 @@ def test_services_are_what_is_expected_of_every_pair(reference: Plan, every: tup
     assert found == {(e.source, e.destination, e.port): e.allowed for e in expectations(reference)}
 
 
-def test_only_services_are_ever_allowed(every: tuple[Probe, ...], reference: Plan) -> None:
-    assert {p.kind for p in every if p.allowed} == {ProbeClass.SERVICE}
+def test_only_services_and_errors_about_conversations_are_ever_allowed(
+    every: tuple[Probe, ...], reference: Plan
+) -> None:
+    assert {p.kind for p in every if p.allowed} == {ProbeClass.SERVICE, ProbeClass.ERROR}
     for probe in every:
-        if probe.allowed:
+        if probe.allowed and probe.kind is ProbeClass.SERVICE:
             flow = reference.flows[probe.flow]
             assert (flow.source_address, flow.destination_address) == (probe.source_address, probe.destination_address)
 

@@ -46,13 +46,13 @@ REACH_IPV6 = Check(
 REACH_SPOOFED = Check(
     "REACH-07",
     "reach",
-    "A packet with another node's source address is dropped for that reason where it enters.",
+    "A packet with any source address but the node's own is dropped for that reason where it enters.",
     ("SP 800-53 SC-7", "IEC 62443-3-3 SR 5.2"),
 )
 REACH_STATE = Check(
     "REACH-08",
     "reach",
-    "A TCP segment of no conversation reaches nobody, not even at an open port.",
+    "A TCP segment of no conversation, or a damaged one, reaches nobody, not even at an open port.",
     ("SP 800-53 SC-7(5)", "IEC 62443-3-3 SR 5.2"),
 )
 REACH_REPLY = Check(
@@ -104,6 +104,20 @@ REACH_DESTINATION = Check(
     ("CSF 2.0 DE.CM-01",),
 )
 
+REACH_LAST_HOP = Check(
+    "REACH-17",
+    "reach",
+    "The fabric answers nobody: a packet whose time to live ends there draws no ICMP error.",
+    ("SP 800-53 SC-7(21)", "IEC 62443-3-3 SR 5.2"),
+)
+REACH_ERROR = Check(
+    "REACH-18",
+    "reach",
+    "An ICMP error about an open conversation reaches its initiator if it is one that helps (destination unreachable, "
+    "time exceeded, parameter problem), and no other does.",
+    ("SP 800-53 AC-4", "SP 800-53 SC-7(5)", "CSF 2.0 PR.IR-01"),
+)
+
 CHECKS: tuple[Check, ...] = (
     REACH_ALLOWED,
     REACH_DENIED,
@@ -121,6 +135,8 @@ CHECKS: tuple[Check, ...] = (
     REACH_ONE_CABLE,
     REACH_SOURCE,
     REACH_DESTINATION,
+    REACH_LAST_HOP,
+    REACH_ERROR,
 )
 
 # Whether what is permitted works is REACH_ALLOWED's, of whatever class its probe is.
@@ -140,6 +156,9 @@ BY_CLASS: MappingProxyType[ProbeClass, Check] = MappingProxyType(
         ProbeClass.FLAGS: REACH_STATE,
         ProbeClass.REPLY: REACH_REPLY,
         ProbeClass.FRAGMENT: REACH_FRAGMENT,
+        ProbeClass.CHECKSUM: REACH_STATE,
+        ProbeClass.ERROR: REACH_ERROR,
+        ProbeClass.LAST_HOP: REACH_LAST_HOP,
         ProbeClass.UNASSIGNED: REACH_UNASSIGNED,
         ProbeClass.FABRIC: REACH_FABRIC,
         ProbeClass.BROADCAST: REACH_GROUPS,
