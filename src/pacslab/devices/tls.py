@@ -67,21 +67,17 @@ def _mutual(context: ssl.SSLContext, home: Home) -> ssl.SSLContext:
 class _Telling(ssl.SSLObject):
     """The TLS of an asyncio server, which by itself tells neither its log nor the caller why it refuses one."""
 
-    heard: ssl.MemoryBIO  # what has come from the caller and was not read
-    _refused = False
+    _refused: ssl.SSLError | None = None
 
     def do_handshake(self) -> None:
-        if self._refused:
-            # A connection closed over unread data is reset, and a reset overtakes the alert: so it is the caller who
-            # closes, or else asyncio, when the time for the handshake is over.
-            self.heard.read()
-            raise ssl.SSLWantReadError
+        if self._refused is not None:
+            raise self._refused
         try:
             super().do_handshake()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
-            self._refused = True
+            self._refused = error
             say(f"TLS refused: {error}")
             # asyncio sends what waits only if it is to go on: otherwise the alert would never leave.
             raise ssl.SSLWantReadError from error
@@ -97,13 +93,8 @@ class _ServerContext(ssl.SSLContext):
     def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
         return self._latest().wrap_socket(*arguments, **options)
 
-    def wrap_bio(
-        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *arguments: Any, **options: Any
-    ) -> ssl.SSLObject:
-        made = self._latest().wrap_bio(incoming, outgoing, *arguments, **options)
-        assert isinstance(made, _Telling)
-        made.heard = incoming
-        return made
+    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
+        return self._latest().wrap_bio(*arguments, **options)
 
     def refresh(self) -> None:
         """Read the files.
