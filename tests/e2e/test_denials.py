@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pacslab.checks.catalogue import CATALOGUE
 from tests.e2e.conftest import RunningLab
 
 FORBIDDEN = (
