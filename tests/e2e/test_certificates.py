@@ -177,24 +177,26 @@ def _order(bench: Bench, accession: str) -> dict[str, Any]:
     return bench.device("ehr", "order", "ris", "--patient-id", "PKI", "--accession", accession, "--modality", "CT")
 
 
-# What the archive's own plugin does, with its environment: libpq(34.15).
+# What the archive's own plugin does, with its own URI: libpq(34.1).
 _PSQL = """
-import ctypes, json
+import ctypes, json, re, sys
 pg = json.load(open('/etc/pacslab/orthanc.json'))['PostgreSQL']
 libpq = ctypes.CDLL('libpq.so.5')
 libpq.PQconnectdb.restype = ctypes.c_void_p
 libpq.PQerrorMessage.restype = ctypes.c_char_p
 libpq.PQerrorMessage.argtypes = libpq.PQstatus.argtypes = [ctypes.c_void_p]
-words = f"host={pg['Host']} port={pg['Port']} dbname={pg['Database']} user={pg['Username']} sslmode=require"
-found = libpq.PQconnectdb(f"{words} password={pg['Password']}".encode())
+uri = pg['ConnectionUri']
+for key, value in json.loads(sys.argv[1]).items():
+    uri = re.sub(f'{key}=[^&]*', f'{key}={value}', uri)
+found = libpq.PQconnectdb(uri.encode())
 print('connected' if libpq.PQstatus(found) == 0 else libpq.PQerrorMessage(found).decode())
 """
 
 
-def _database(bench: Bench, **environment: str) -> str:
+def _database(bench: Bench, **instead: str) -> str:
     """What the database says to its archive."""
     container = bench.lab.container("pacs")
-    done = bench.docker.exec(container, ("python3", "-c", _PSQL), environment=environment)
+    done = bench.docker.exec(container, ("python3", "-c", _PSQL, json.dumps(instead)))
     return (done.stdout + done.stderr).decode(errors="replace").strip()
 
 
@@ -207,7 +209,7 @@ def test_the_database_refuses_and_logs_them(bench: Bench, cause: str) -> None:
 
 
 def test_the_database_wants_the_archives_own_certificate(bench: Bench) -> None:
-    assert "requires a valid client certificate" in _database(bench, PGSSLCERT="/none", PGSSLKEY="/none")
+    assert "requires a valid client certificate" in _database(bench, sslcert="/none", sslkey="/none")
     with bench.holding("pacs", _another_nodes):
         assert "authentication failed for user" in _database(bench)
         assert "CN mismatch" in bench.since("pacs-db", 6)

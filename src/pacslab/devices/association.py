@@ -36,6 +36,9 @@ ANSWER_TIMEOUT_S = 5.0
 WORK_TIMEOUT_S = 30.0
 STALLED_S = 1.0
 LOOK_S = 0.001
+TURN_S = 0.01
+P_DATA_TYPE = 0x04  # PS3.8 9.3.5
+PDU_HEAD_BYTES = 6
 MAX_PDU_BYTES = 131_072
 A_ABORT_TYPE = b"\x07"  # PS3.8 table 9-26
 
@@ -74,6 +77,7 @@ class Wire(AssociationSocket):
         self.given_up = False  # we aborted: that the peer then closes explains nothing
         self._late: Outcome | None = None
         self._mute = False  # the peer no longer listens: what it said last is still to be read
+        self._unread = bytearray()  # what `exchange` took that was not for it
         self._turn = threading.Lock()  # a TLS connection is read and written by one thread at a time
 
     def connect(self, primitive: T_CONNECT) -> None:
@@ -127,14 +131,46 @@ class Wire(AssociationSocket):
                 self._mute = True
                 self._late = Outcome(False, Layer.TCP, network_failure(error), str(error))
 
-    def stream(self, pieces: Iterable[bytes]) -> None:
-        """Send encoded PDUs from the caller's thread, past pynetdicom's queue, until the peer stops listening."""
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep the connection for the caller's thread: pynetdicom's own neither reads nor writes meanwhile."""
         with self._turn:
-            for piece in pieces:
-                self.send(piece)
-                self.assoc.dul._idle_timer.restart()  # noqa: SLF001 - a peer that takes in much says nothing meanwhile
-                if self._mute:
-                    return
+            yield
+
+    def write(self, pieces: Iterable[bytes]) -> None:
+        """Send encoded PDUs within `turn`, past pynetdicom's queues, until the peer stops listening."""
+        for piece in pieces:
+            self.send(piece)
+            self.assoc.dul._idle_timer.restart()  # noqa: SLF001 - a peer that takes in much says nothing meanwhile
+            if self._mute:
+                return
+
+    def read_data(self, timeout_s: float) -> bytes:
+        """The body of the next P-DATA-TF, within `turn`.
+
+        Empty if something else came: pynetdicom's own thread reads and handles that.
+
+        Raises:
+            TimeoutError: Nothing came in time.
+        """
+        connection = self.socket
+        if connection is None or self._mute:
+            return b""
+        pending = isinstance(connection, ssl.SSLSocket) and connection.pending()
+        if not pending and not select.select([connection], [], [], timeout_s)[0]:
+            raise TimeoutError
+        head = self._take(PDU_HEAD_BYTES)
+        if len(head) < PDU_HEAD_BYTES or head[0] != P_DATA_TYPE:
+            self._unread += head
+            return b""
+        self.assoc.dul._idle_timer.restart()  # noqa: SLF001 - it has seen nothing of this
+        return bytes(self._take(int.from_bytes(head[2:], "big")))
+
+    def _take(self, count: int) -> bytearray:
+        try:
+            return self._recv(count)
+        except OSError:  # remembered; pynetdicom's thread finds the connection in the same state
+            return bytearray()
 
     @property
     def ready(self) -> bool:
@@ -146,12 +182,15 @@ class Wire(AssociationSocket):
         if connection is None or not self._is_connected:
             time.sleep(LOOK_S)
             return False
+        if self._turn.locked():  # looking on would take the interpreter from the thread that sends
+            time.sleep(TURN_S)
+            return False
         with contextlib.suppress(OSError, ValueError):  # closed meanwhile: what follows says so
             select.select([connection], [], [], LOOK_S)
         if not self._turn.acquire(blocking=False):
             return False
         try:
-            return bool(super().ready)
+            return bool(self._unread) or bool(super().ready)
         finally:
             self._turn.release()
 
@@ -179,7 +218,8 @@ class Wire(AssociationSocket):
     def recv(self, nr_bytes: int) -> bytearray:
         """Read that many bytes; remembers who closed the connection, and how, unless we gave up first."""
         with self._turn:
-            return self._recv(nr_bytes)
+            before, self._unread = self._unread[:nr_bytes], self._unread[nr_bytes:]
+            return before + self._recv(nr_bytes - len(before)) if len(before) < nr_bytes else before
 
     def _recv(self, nr_bytes: int) -> bytearray:
         if self.given_up:

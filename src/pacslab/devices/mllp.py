@@ -90,7 +90,9 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     except TimeoutError:
         return Outcome(False, Layer.HL7, "timed out", "no acknowledgement")
     except OSError as error:
-        return _refused(error)
+        # asyncio says "connection lost" to whoever writes; why it was lost, a TLS alert, the reader knows.
+        known = reader.exception()
+        return _refused(known if isinstance(known, OSError) else error)
     except ValueError as error:
         return Outcome(False, Layer.HL7, "invalid answer", str(error))
     return _judge(answer, reading.header_of(text.encode()).control_id)

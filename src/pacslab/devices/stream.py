@@ -11,7 +11,8 @@ from typing import BinaryIO
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from pacslab.devices.association import MAX_PDU_BYTES, Call, outcome_of
+from pacslab.devices.association import MAX_PDU_BYTES, WORK_TIMEOUT_S, Call, outcome_of
+from pacslab.devices.files import wait_until
 from pacslab.devices.observing import Outcome
 from pacslab.devices.pixels import Instance, pixel_sha256
 from pacslab.model.device import Layer
@@ -26,6 +27,8 @@ DATA_LAST = 0x02
 C_STORE_RQ = 0x0001
 MEDIUM = 0x0000
 WITH_DATA_SET = 0x0001
+RESPONDED_TO, STATUS, ERROR_COMMENT = 0x0120, 0x0900, 0x0902
+READ_S = 2.0
 WRITE_BYTES = 2**18
 
 
@@ -61,19 +64,62 @@ def store(line: Call, instance: Instance, number: int) -> tuple[Outcome, str | N
     started = time.monotonic()
     accepts = association.acceptor.maximum_length or MAX_PDU_BYTES
     room = min(accepts, MAX_PDU_BYTES) - PDV_OVERHEAD_BYTES
-    with instance.path.open("rb") as file:
-        pieces = _fragments(file, instance, room)
-        line.wire.stream(_pdus(context.context_id or 0, _command(instance, number), pieces))
-    hashed = pixel_sha256(instance)  # while the archive writes
-    _, response = association.dimse.get_msg(block=True)
-    if response is None:
+    timeout_s = association.dimse_timeout or WORK_TIMEOUT_S
+    try:
+        with instance.path.open("rb") as file, line.wire.turn():
+            pieces = _fragments(file, instance, room)
+            line.wire.write(_pdus(context.context_id or 0, _command(instance, number), pieces))
+            hashed = pixel_sha256(instance)  # while the archive writes
+            answer = _response(line, timeout_s)
+    except TimeoutError:
+        answer = {}
         association._reactor_checkpoint.set()  # noqa: SLF001 - it ends the association
         association._handle_no_response()  # noqa: SLF001
-        return line.ended(started), None
-    status: Dataset = association._check_received_status(response)  # noqa: SLF001
-    if "Status" not in status:
-        return line.ended(started), None
+    except (OSError, ValueError) as error:  # this node's disk: half an image is on its way, and must not look whole
+        association._reactor_checkpoint.set()  # noqa: SLF001
+        association.abort()
+        return Outcome(False, Layer.LOCAL, "unreadable", str(error)), None
+    if not answer:
+        return _ended(line, started), None
+    if answer.get(RESPONDED_TO) != struct.pack("<H", number) or STATUS not in answer:
+        association._reactor_checkpoint.set()  # noqa: SLF001
+        association.abort()
+        return Outcome(False, Layer.DIMSE, "invalid response", "it answers another request; association aborted"), None
+    status = Dataset()
+    status.Status = int.from_bytes(answer[STATUS], "little")
+    status.ErrorComment = answer.get(ERROR_COMMENT, b"").decode("ascii", "replace").strip("\0 ")
     return outcome_of(status), hashed
+
+
+def _ended(line: Call, started: float) -> Outcome:
+    """Say why no answer came, once pynetdicom's thread has read what came instead."""
+    wait_until(lambda: not line.established, READ_S)
+    return line.ended(started)
+
+
+def _response(line: Call, timeout_s: float) -> dict[int, bytes]:
+    """The command set of a response, from as many PDUs as it comes in; empty if something else came."""
+    command = bytearray()
+    while body := line.wire.read_data(timeout_s):
+        place = 0
+        while place < len(body):  # PS3.8 9.3.5.1: PDVs, each with its length, context and control header
+            length, _, control = struct.unpack_from(">IBB", body, place)
+            command += body[place + PDV_OVERHEAD_BYTES : place + 4 + length]
+            place += 4 + length
+            if control & COMMAND_LAST == COMMAND_LAST:
+                return _elements(bytes(command))
+    return {}
+
+
+def _elements(command: bytes) -> dict[int, bytes]:
+    """The elements of group 0 of a command set (PS3.7 6.3.1), by element number."""
+    found: dict[int, bytes] = {}
+    place = 0
+    while place + 8 <= len(command):
+        _, element, length = struct.unpack_from("<HHI", command, place)
+        found[element] = command[place + 8 : place + 8 + length]
+        place += 8 + length
+    return found
 
 
 def _command(instance: Instance, number: int) -> bytes:

@@ -67,17 +67,21 @@ def _mutual(context: ssl.SSLContext, home: Home) -> ssl.SSLContext:
 class _Telling(ssl.SSLObject):
     """The TLS of an asyncio server, which by itself tells neither its log nor the caller why it refuses one."""
 
-    _refused: ssl.SSLError | None = None
+    heard: ssl.MemoryBIO  # what has come from the caller and was not read
+    _refused = False
 
     def do_handshake(self) -> None:
-        if self._refused is not None:
-            raise self._refused
+        if self._refused:
+            # A connection closed over unread data is reset, and a reset overtakes the alert: so it is the caller who
+            # closes, or else asyncio, when the time for the handshake is over.
+            self.heard.read()
+            raise ssl.SSLWantReadError
         try:
             super().do_handshake()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
-            self._refused = error
+            self._refused = True
             say(f"TLS refused: {error}")
             # asyncio sends what waits only if it is to go on: otherwise the alert would never leave.
             raise ssl.SSLWantReadError from error
@@ -93,8 +97,13 @@ class _ServerContext(ssl.SSLContext):
     def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
         return self._latest().wrap_socket(*arguments, **options)
 
-    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
-        return self._latest().wrap_bio(*arguments, **options)
+    def wrap_bio(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *arguments: Any, **options: Any
+    ) -> ssl.SSLObject:
+        made = self._latest().wrap_bio(incoming, outgoing, *arguments, **options)
+        assert isinstance(made, _Telling)
+        made.heard = incoming
+        return made
 
     def refresh(self) -> None:
         """Read the files.

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
@@ -16,13 +15,13 @@ from pynetdicom import AE, build_role, evt
 from pynetdicom.sop_class import CTImageStorage, StorageCommitmentPushModel, Verification
 
 from pacslab.devices.files import wait_until
-from pacslab.devices.messages import Order, Patient
-from pacslab.devices.orders import SCHEDULED, Store
+from pacslab.devices.orders import Store
 from pacslab.model.device import Layer, Listener, Observation
 from pacslab.model.dicom import Application, Operation
 
 from .conftest import World, free_port, make_device, make_peer
 
+ORDERS = (Operation.ADT_A01, Operation.ORM_O01)
 WORKLIST = (Operation.C_FIND_MWL, Operation.N_CREATE_MPPS, Operation.N_SET_MPPS)
 SMALL = ("--rows", "64", "--columns", "64", "--slices", "3", "--seed", "1")
 STEPS = ["worklist", "mpps-in-progress", "acquire", "store", "commit", "mpps-final"]
@@ -87,18 +86,15 @@ class Archive:
 
 @dataclass
 class Department:
+    ehr: World
     ris: World
     scanner: World
     archive: Archive
 
-    def order(self, accession: str, station_ae: str = "") -> None:
-        """Put an order where the RIS keeps them; how orders come in is tested with the RIS."""
-        store = Store(self.ris.data / "ris" / "orders.sqlite")
-        ordered = Order(accession, "CT", "CT thorax", "202601010800", station_ae, f"2.25.{abs(hash(accession))}")
-        with store._sql:
-            store._put_patient(Patient("P1", "SYNTHETIC^ANNA", "19700101", "F"))
-            store._put_order(ordered, "P1", SCHEDULED)
-        store.close()
+    def order(self, accession: str, station_ae: str = "CT1") -> None:
+        words = ("--patient-id", "P1", "--patient-name", "SYNTHETIC^ANNA", "--sex", "F", "--modality", "CT")
+        code, seen = self.ehr.run("order", "ris", "--accession", accession, "--station-ae", station_ae, *words)
+        assert code == 0, seen
 
     def status(self, accession: str) -> str:
         _, seen = self.ris.run("orders")
@@ -115,7 +111,7 @@ class Department:
 
 @pytest.fixture
 def department(tmp_path: Path) -> Iterator[Department]:
-    dicom, port = free_port(), free_port()
+    dicom, port, hl7 = free_port(), free_port(), free_port()
     archive = Archive(port)
     ae = AE(ae_title="PACS")
     for sop_class in (Verification, CTImageStorage, StorageCommitmentPushModel):
@@ -129,12 +125,15 @@ def department(tmp_path: Path) -> Iterator[Department]:
         "ris",
         "ris",
         ae_title="RIS",
-        listeners=(Listener(Application.DICOM, dicom),),
+        listeners=(Listener(Application.DICOM, dicom), Listener(Application.HL7, hl7)),
         peers=(
             make_peer("ct-1", "CT1", None, may_be_asked=WORKLIST),
             make_peer("ct-2", "CT2", None, may_be_asked=(Operation.C_FIND_MWL,)),
+            make_peer("ehr", None, None, application=Application.HL7, may_be_asked=ORDERS),
         ),
     )
+    ehr_peers = (make_peer("ris", None, hl7, application=Application.HL7, may_request=ORDERS),)
+    ehr = make_device("ehr", "ehr", peers=ehr_peers)
     pacs = make_peer(
         "pacs",
         "PACS",
@@ -150,7 +149,9 @@ def department(tmp_path: Path) -> Iterator[Department]:
         peers=(pacs, make_peer("ris", "RIS", dicom, may_request=WORKLIST)),
         listeners=(Listener(Application.DICOM, port),),
     )
-    made = Department(World(tmp_path / "ris", ris), World(tmp_path / "ct-1", scanner), archive)
+    made = Department(
+        World(tmp_path / "ehr", ehr), World(tmp_path / "ris", ris), World(tmp_path / "ct-1", scanner), archive
+    )
     with made.ris.serving(), made.scanner.serving():
         yield made
     server.shutdown()
@@ -242,7 +243,7 @@ def test_a_scanner_that_dies_while_it_acquires_begins_the_series_again(departmen
 
 
 def test_a_step_that_the_ris_refuses_leaves_nothing_behind(department: Department, tmp_path: Path) -> None:
-    department.order("A1")
+    department.order("A1", station_ae="CT2")
     other = replace(department.scanner.device, node="ct-2", ae_title="CT2")
     code, seen = World(tmp_path / "ct-2", other).run("perform", *SMALL)
     assert (code, seen.facts["closed"]) == (1, f"not begun: {seen.layer.value}: {seen.status}")
@@ -265,9 +266,10 @@ def test_a_discontinued_procedure_says_why(department: Department) -> None:
     code, seen = department.perform("--discontinue", "equipment-failure")
     assert (code, seen.status, len(seen.facts["series"])) == (0, "DISCONTINUED", 1)
     store = Store(department.ris.data / "ris" / "orders.sqlite")
-    step: dict[str, Any] = (store.step(seen.facts["mpps_uid"]) or ("", "", {}))[2]
+    step = store.step(seen.facts["mpps_uid"])
     store.close()
-    code_item = step["00400281"]["Value"][0]
+    assert step is not None
+    code_item = step.body["00400281"]["Value"][0]
     assert (code_item["00080100"]["Value"], code_item["00080102"]["Value"]) == (["110501"], ["DCM"])
 
 
