@@ -93,6 +93,9 @@ class _Run:
         self._probe_unheard([n for n in range(len(shapes)) if shapes[n] in unheard])
         foreign_drops = self.ledger.foreign_drops
         after = ruleset.deny_packets()
+        # While the firewall still knows them: a reset that it drops leaves the responder waiting for half a minute,
+        # and a server that shakes hands with one caller at a time would answer nobody else.
+        self.talks.close()
         # Controls bypass the firewall, but what a node answers them may be denied: so after the counters are read.
         places = {seat.target.node: at for at, seat in enumerate(self.seats)}
         controls = Controls(self.request.doors, self.seats, places, self.ledger, self.ears).make()
@@ -100,7 +103,6 @@ class _Run:
         self._settle_fates(0)  # an earlier one may have been seen late
         self._forget(connections)
         self._note_absences(before, after)
-        self.talks.close()
         counts = [self.fates.count(RANK[fate]) for fate in FATES]
         of = dict(zip(FATES, counts, strict=True))
         fates, words = self._columns()
