@@ -74,6 +74,8 @@ def order_of(message: Any, accession: str, before: Order | None, placer: str) ->
     if not CODE_STRING.match(modality):
         raise MessageError(ERROR, DATA_TYPE, f"{modality[:40]!r} is not a modality", "OBR-24")
     code = [_text(value(message, "OBR", 4, part), "LO", f"OBR-4.{part}") for part in (1, 2, 3)]
+    # An escaped caret is text to HL7; kept among carets it would make four parts of three: the meaning says it all.
+    coded = all(code) and not any("^" in part for part in code)
     return Order(
         accession=accession,
         modality=modality,
@@ -81,7 +83,7 @@ def order_of(message: Any, accession: str, before: Order | None, placer: str) ->
         scheduled=_scheduled(message) or (before.scheduled if before else _now()),
         station_ae=station,
         study_uid=study,
-        procedure_code="^".join(code) if all(code) else (before.procedure_code if before else ""),
+        procedure_code="^".join(code) if coded else (before.procedure_code if before else ""),
         priority=_priority(message) or (before.priority if before else ""),
         requesting=_requesting(message) or (before.requesting if before else ""),
         placer=before.placer if before else placer,

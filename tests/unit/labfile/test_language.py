@@ -247,4 +247,4 @@ def test_peers_go_by_what_is_spoken_and_not_by_its_name(written: Written) -> Non
     assert loaded.warnings == ()
     files = {(c.node, f.path): f.text for c in compile_lab(loaded.lab).containers for f in c.files}
     assert "  Port 2022\n" in files["laptop", "/var/lib/pacslab/.ssh/config"]
-    assert "proxy_pass http://198.18.30.11:81;" in files["front", "/etc/pacslab/nginx.conf"]
+    assert "server 198.18.30.11:81;" in files["front", "/etc/pacslab/nginx.conf"]

@@ -88,7 +88,7 @@ def test_only_so_many_are_shown_and_the_rest_is_counted(minimal: Plan) -> None:
 def test_the_conclusion(results: tuple[Result, ...], conclusion: str, minimal: Plan) -> None:
     lines = _text(run(*results), minimal).splitlines()
     assert conclusion in lines
-    assert "3 probes sent = 2 arrived + 1 dropped + 0 lost; 1.2 s" in lines
+    assert "3 probes sent = 2 arrived + 1 dropped + 0 rejected + 0 discarded + 0 lost; 1.2 s" in lines
     assert "plan aaaaaaaaaaaa, ruleset bbbbbbbbbbbb, engine 20.10.24" in lines
 
 
