@@ -6,7 +6,7 @@ import struct
 from typing import NamedTuple
 
 ICMP, TCP, UDP, GRE, ICMPV6, SCTP = 1, 6, 17, 47, 58, 132
-_GRE_OF_IPV4 = b"\0\0\x08\0"
+_GRE_VERSION = 7
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
 # Probes come from ports 16384-32767: below the range a Linux node's own connections come from, told by two bits.
@@ -127,8 +127,10 @@ def is_error(protocol: int, word: int) -> bool:
 
 def other_packet(ends: Ends, protocol: int, ports: tuple[int, int], *, number: int) -> bytes:
     """A packet of any other protocol: two ports as most have them, the mark and the probe id."""
-    # RFC 2784 2.1: flags and version come first; read as those, a port could make a version that conntrack refuses.
-    head = _GRE_OF_IPV4 if protocol == GRE else struct.pack("!HH", *ports)
+    source_port, destination_port = ports
+    if protocol == GRE:  # RFC 2784 2.1: the version is where the port's last bits are; conntrack refuses some but not 0
+        source_port &= ~_GRE_VERSION
+    head = struct.pack("!HH", source_port, destination_port)
     return _ip(ends, protocol, head + MARK + number.to_bytes(4, "big"), number)
 
 
